@@ -1,0 +1,36 @@
+# What people do with this repository. `make dev` needs Go alone; `make test` brings up what it needs itself.
+
+RUNS     ?= 5
+FUZZTIME ?= 5s
+# Two packages at a time: the servers beside them need the rest of a small machine.
+PARALLEL ?= 2
+SERVERS  := go run ./internal/testenv/run --
+
+.PHONY: help dev build test test-embedded lint fuzz bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+dev: ## all roles on embedded servers with the demo campaign; Ctrl-C ends it
+	go run ./cmd/shake dev $(ARGS)
+
+build: ## bin/shake, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/shake ./cmd/shake
+
+test: lint ## everything, with the race detector, on real Redis, Redis Cluster, MariaDB and Kafka
+	$(SERVERS) go test -race -timeout 14m -p $(PARALLEL) ./...
+
+test-embedded: ## what can be tested with Go alone
+	SHAKE_TEST=embedded go test ./...
+
+lint: ## gofmt and go vet
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	go vet ./...
+
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | while IFS=: read -r file func; do \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+bench: ## speed of the round path against the base, RUNS (5) interleaved runs; writes .run/bench.json
+	RUNS=$(RUNS) go run ./test/bench
