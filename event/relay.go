@@ -1,0 +1,155 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Outbox is the relay's side of the entries that wait in a pool's store.
+type Outbox interface {
+	// Lease tells whether owner may relay this pool for the next ttl. It only saves double work: two relays at
+	// one outbox send entries twice, and every reader takes them once.
+	Lease(ctx context.Context, run Run, shard int, owner string, ttl time.Duration) (bool, error)
+	// Read gives the oldest entries that wait, at most max of them, once enough replicas have them too.
+	Read(ctx context.Context, run Run, shard int, max int) ([]Entry, error)
+	// Trim forgets the entries up to and including through: the log has them.
+	Trim(ctx context.Context, run Run, shard int, through Position) error
+}
+
+// RelayOptions bounds the relay. The zero value of a field means its default.
+type RelayOptions struct {
+	Owner    string        // a name nobody else uses
+	Topic    string        // where entries go
+	MaxBatch int           // entries at once; default 256
+	Lease    time.Duration // default 5 s
+	Idle     time.Duration // pause after an empty read at most; default 50 ms. It adds to what a player waits for a notice
+	Retry    time.Duration // pause after an error at most; default 2 s
+	Observer RelayObserver // default nobody
+	Log      *slog.Logger  // default slog.Default
+}
+
+// RelayObserver hears of the relay's work, for metrics.
+type RelayObserver interface {
+	Relayed(source Source, entries, rounds int, oldest time.Time)
+	RelayFailed(source Source, err error)
+}
+
+// Relay carries entries from outboxes to the log. There is no checkpoint: what still waits is unacknowledged.
+type Relay struct {
+	outbox Outbox
+	log    Producer
+	opts   RelayOptions
+}
+
+// NewRelay makes a relay.
+func NewRelay(outbox Outbox, log Producer, opts RelayOptions) *Relay {
+	if opts.MaxBatch == 0 {
+		opts.MaxBatch = 256
+	}
+	if opts.Lease == 0 {
+		opts.Lease = 5 * time.Second
+	}
+	if opts.Idle == 0 {
+		opts.Idle = 50 * time.Millisecond
+	}
+	if opts.Retry == 0 {
+		opts.Retry = 2 * time.Second
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	return &Relay{outbox: outbox, log: log, opts: opts}
+}
+
+// Drain relays all that waits in one outbox, whoever has its lease.
+func (r *Relay) Drain(ctx context.Context, run Run, shard int) error {
+	for {
+		if n, err := r.once(ctx, run, shard); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// Run relays one outbox until ctx ends, while it has the lease.
+func (r *Relay) Run(ctx context.Context, run Run, shard int) {
+	const busy = 2 * time.Millisecond
+	pause, failures := busy, 0
+	for ctx.Err() == nil {
+		n, err := r.leased(ctx, run, shard)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			failures++
+			pause = min(r.opts.Retry, busy<<min(failures, 16))
+			r.failed(run.Source(shard), failures, err)
+		case n > 0:
+			pause, failures = busy, 0
+		default:
+			pause, failures = min(2*pause, r.opts.Idle), 0
+		}
+		if n < r.opts.MaxBatch {
+			sleep(ctx, pause)
+		}
+	}
+}
+
+// failed logs the first of a row of failures; the metric has them all.
+func (r *Relay) failed(source Source, row int, err error) {
+	if r.opts.Observer != nil {
+		r.opts.Observer.RelayFailed(source, err)
+	}
+	if row == 1 {
+		r.opts.Log.Warn("relay stands still and keeps trying", "source", source.String(), "err", err)
+	}
+}
+
+func (r *Relay) leased(ctx context.Context, run Run, shard int) (int, error) {
+	mine, err := r.outbox.Lease(ctx, run, shard, r.opts.Owner, r.opts.Lease)
+	if err != nil || !mine {
+		return 0, err
+	}
+	return r.once(ctx, run, shard)
+}
+
+// once reads, sends and, when the log has them all, trims.
+func (r *Relay) once(ctx context.Context, run Run, shard int) (int, error) {
+	entries, err := r.outbox.Read(ctx, run, shard, r.opts.MaxBatch)
+	if err != nil || len(entries) == 0 {
+		return 0, err
+	}
+	messages := make([]Message, len(entries))
+	rounds := 0
+	for i, e := range entries {
+		if messages[i], err = e.Message(r.opts.Topic); err != nil {
+			return 0, err
+		}
+		rounds += len(e.Rounds)
+	}
+	if err := r.log.Produce(ctx, messages...); err != nil {
+		return 0, fmt.Errorf("relay %s: %w", run.Source(shard), err)
+	}
+	if r.opts.Observer != nil {
+		r.opts.Observer.Relayed(run.Source(shard), len(entries), rounds, time.UnixMilli(entries[0].At))
+	}
+	return len(entries), r.outbox.Trim(ctx, run, shard, entries[len(entries)-1].Position)
+}
+
+// Message is the entry as it goes into the log.
+func (e Entry) Message(topic string) (Message, error) {
+	value, err := e.Encode()
+	if err != nil {
+		return Message{}, fmt.Errorf("encode %s %s: %w", e.Source, e.Position, err)
+	}
+	headers := map[string]string{HeaderKind: string(e.Kind), HeaderPosition: e.Position.String()}
+	return Message{Topic: topic, Key: e.Source.String(), Headers: headers, Value: value}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

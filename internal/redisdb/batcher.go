@@ -1,0 +1,201 @@
+package redisdb
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Errors of Do. All of them mean that the same call may be sent again.
+var (
+	ErrOverloaded = errors.New("redis: queue is full")     // nothing was sent
+	ErrFenced     = errors.New("redis: shard is not open") // nothing was changed
+	ErrBusy       = errors.New("redis: no answer in time") // it may or may not have happened
+	ErrClosed     = errors.New("redis: batcher is closed") // nothing was sent
+)
+
+// BatchOptions bounds the flights. The zero value of a field means its default.
+type BatchOptions struct {
+	MaxBatch    int           // calls in one script call; default 64: longer scripts hold up their primary for over a millisecond
+	MaxFlight   int           // calls in one flight; default 1024
+	MaxQueue    int           // calls waiting for one primary; default 16384, about a second's work
+	MaxAge      time.Duration // a call that is not answered by then gets ErrBusy; default 1 s
+	Flights     int           // flights under way to one primary; default 1: the next one gathers meanwhile
+	Replicas    int           // that must have a flight's writes before its replies count as safe; default 0
+	WaitTimeout time.Duration // for the replicas; default 200 ms
+	Observer    Observer      // told about flights; default nobody
+}
+
+// Observer hears of flights, for metrics. Its methods are called from many goroutines.
+type Observer interface {
+	Flight(calls int, took time.Duration, err error) // one round trip to a primary
+	Batch(script string, calls int)                  // one script call
+	Retry(reason string)                             // calls went back to the queue
+	Short()                                          // fewer replicas than wanted had a flight in time
+}
+
+func (o BatchOptions) withDefaults() BatchOptions {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&o.MaxBatch, 64)
+	def(&o.MaxFlight, 1024)
+	def(&o.MaxQueue, 16384)
+	def(&o.Flights, 1)
+	if o.MaxAge == 0 {
+		o.MaxAge = time.Second
+	}
+	if o.WaitTimeout == 0 {
+		o.WaitTimeout = 200 * time.Millisecond
+	}
+	if o.Observer == nil {
+		o.Observer = deaf{}
+	}
+	return o
+}
+
+type deaf struct{}
+
+func (deaf) Flight(int, time.Duration, error) {}
+func (deaf) Batch(string, int)                {}
+func (deaf) Retry(string)                     {}
+func (deaf) Short()                           {}
+
+// Batcher is the group commit: while one flight to a primary is out, the next batch gathers. A quiet night
+// waits for nobody, and the cost of a call falls as load rises.
+type Batcher struct {
+	db   *DB
+	opts BatchOptions
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu     sync.RWMutex
+	lanes  map[string]*lane // by address
+	closed bool
+}
+
+// NewBatcher starts with no connection; each primary gets its lane with the first call for it.
+func NewBatcher(db *DB, opts BatchOptions) *Batcher {
+	b := &Batcher{db: db, opts: opts.withDefaults(), lanes: map[string]*lane{}}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b
+}
+
+// Do sends the call with the next flight to its primary and waits for the answer, until ctx ends or the call
+// is MaxAge old. A call given up by its context may still happen.
+func (b *Batcher) Do(ctx context.Context, call Call) (Reply, error) {
+	p := &pending{Call: call, born: time.Now(), done: make(chan struct{})}
+	if err := b.enqueue(ctx, p); err != nil {
+		return Reply{}, err
+	}
+	select {
+	case <-p.done:
+		return p.reply, p.err
+	case <-ctx.Done():
+		p.dropped.Store(true)
+		return Reply{}, ctx.Err()
+	}
+}
+
+// Now is the clock of the primary that holds key, as far as we know it without asking.
+func (b *Batcher) Now(ctx context.Context, key string) time.Time {
+	now := time.Now()
+	if l, err := b.lane(ctx, key); err == nil {
+		now = now.Add(time.Duration(l.ahead.Load()))
+	}
+	return now
+}
+
+// Warm reaches the primaries of these keys and loads the scripts there, so that the first player waits for neither.
+func (b *Batcher) Warm(ctx context.Context, keys []string, scripts ...*Script) error {
+	warm := map[*lane]bool{}
+	for _, key := range keys {
+		l, err := b.lane(ctx, key)
+		if err == nil && !warm[l] {
+			warm[l] = true
+			err = l.warm(ctx, scripts)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close lets flights land, answers what still waits with ErrClosed and ends the connections.
+func (b *Batcher) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.wg.Wait()
+	return nil
+}
+
+func (b *Batcher) enqueue(ctx context.Context, p *pending) error {
+	l, err := b.lane(ctx, p.Head.Keys[0])
+	if err != nil {
+		return err
+	}
+	return l.add(p)
+}
+
+// lane is the queue of the primary that holds key.
+func (b *Batcher) lane(ctx context.Context, key string) (*lane, error) {
+	addr, err := b.db.primary(ctx, key)
+	if err != nil {
+		return nil, errors.Join(ErrBusy, err)
+	}
+	return b.laneAt(addr)
+}
+
+func (b *Batcher) laneAt(addr string) (*lane, error) {
+	b.mu.RLock()
+	l := b.lanes[addr]
+	closed := b.closed
+	b.mu.RUnlock()
+	if l != nil || closed {
+		return l, closedErr(closed)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l = b.lanes[addr]; l != nil || b.closed {
+		return l, closedErr(b.closed)
+	}
+	l = newLane(b, addr)
+	b.lanes[addr] = l
+	for range b.opts.Flights {
+		b.wg.Go(l.run)
+	}
+	return l, nil
+}
+
+func closedErr(closed bool) error {
+	if closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// pending is a call on its way.
+type pending struct {
+	Call
+	born    time.Time
+	asking  bool        // send ASKING first: the slot is on its way to this primary
+	dropped atomic.Bool // nobody waits any more
+
+	done  chan struct{}
+	reply Reply
+	err   error
+}
+
+func (p *pending) finish(r Reply, err error) {
+	p.reply, p.err = r, err
+	close(p.done)
+}

@@ -1,0 +1,66 @@
+package redisdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// passing are the answers of a server that cannot serve this slot now and may soon, or whose neighbour can.
+var passing = []string{"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT", "BUSY"}
+
+// fail deals with a batch that got no result. It tells whether the link is broken. Sending again is always
+// safe: a script either ran whole or not at all, and a call that ran is recognised as a repeat.
+func (f *flight) fail(ctx context.Context, b *batch) (broken bool) {
+	err := b.cmd.Err()
+	var answer redis.Error
+	if !errors.As(err, &answer) {
+		f.lane.again(b.calls, "link", 0)
+		return true
+	}
+	word, rest, _ := strings.Cut(answer.Error(), " ")
+	switch {
+	case word == "MOVED":
+		f.lane.b.db.Reload(ctx)
+		f.lane.again(b.calls, "moved", 5*time.Millisecond)
+	case word == "ASK":
+		f.lane.ask(b.calls, rest)
+	case isPassing(word):
+		f.lane.b.db.Reload(ctx)
+		f.lane.again(b.calls, strings.ToLower(word), 20*time.Millisecond)
+	default:
+		for _, p := range b.calls {
+			p.finish(Reply{}, fmt.Errorf("redis: %s: %w", b.head.Script.Name, err))
+		}
+	}
+	return false
+}
+
+func isPassing(word string) bool {
+	for _, p := range passing {
+		if word == p {
+			return true
+		}
+	}
+	return false
+}
+
+// ask sends the calls, this once, to the node that is taking over their slot; where is "<slot> <address>".
+func (l *lane) ask(calls []*pending, where string) {
+	_, addr, _ := strings.Cut(where, " ")
+	target, err := l.b.laneAt(addr)
+	for _, p := range calls {
+		p.asking = true
+		if err == nil {
+			err = target.add(p)
+		}
+		if err != nil {
+			p.finish(Reply{}, ErrBusy)
+		}
+	}
+	l.b.opts.Observer.Retry("ask")
+}

@@ -1,0 +1,107 @@
+package redisdb
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lane is the queue of calls for one primary and the flights that empty it.
+type lane struct {
+	b     *Batcher
+	addr  string
+	ahead atomic.Int64 // the primary's clock less ours, ns
+
+	mu    sync.Mutex
+	queue []*pending
+	ended bool
+	wake  chan struct{} // one token: the queue is not empty
+}
+
+func newLane(b *Batcher, addr string) *lane {
+	return &lane{b: b, addr: addr, wake: make(chan struct{}, 1)}
+}
+
+func (l *lane) add(calls ...*pending) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.ended:
+		return ErrClosed
+	case len(l.queue)+len(calls) > l.b.opts.MaxQueue:
+		return ErrOverloaded
+	}
+	l.queue = append(l.queue, calls...)
+	l.rouse()
+	return nil
+}
+
+func (l *lane) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run flies until the batcher closes.
+func (l *lane) run() {
+	f := &flight{lane: l, byHead: map[*Head]*batch{}, keys: map[string]struct{}{}}
+	defer f.drop()
+	for {
+		select {
+		case <-l.b.ctx.Done():
+			l.end()
+			return
+		case <-l.wake:
+		}
+		for f.load(); len(f.calls) > 0 && l.b.ctx.Err() == nil; f.load() {
+			f.fly()
+		}
+		f.giveUp(ErrClosed)
+	}
+}
+
+func (l *lane) end() {
+	l.mu.Lock()
+	left := l.queue
+	l.queue, l.ended = nil, true
+	l.mu.Unlock()
+	for _, p := range left {
+		p.finish(Reply{}, ErrClosed)
+	}
+}
+
+// warm makes a call's first steps ahead of it, over a link of its own: the scripts stay in the server.
+func (l *lane) warm(ctx context.Context, scripts []*Script) error {
+	link, err := l.b.db.dial(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	defer link.close()
+	l.ahead.Store(int64(link.ahead))
+	return link.loadScripts(ctx, scripts)
+}
+
+// again puts calls that met a passing fault back in line, for the primary that holds them by then.
+// Whoever has waited MaxAge gets ErrBusy: a bounded wait, and the player asks again.
+func (l *lane) again(calls []*pending, reason string, pause time.Duration) {
+	if len(calls) == 0 {
+		return
+	}
+	l.b.opts.Observer.Retry(reason)
+	if pause > 0 {
+		select {
+		case <-time.After(pause):
+		case <-l.b.ctx.Done():
+		}
+	}
+	for _, p := range calls {
+		p.asking = false
+		if time.Since(p.born) > l.b.opts.MaxAge {
+			p.finish(Reply{}, ErrBusy)
+		} else if err := l.b.enqueue(l.b.ctx, p); err != nil {
+			p.finish(Reply{}, err)
+		}
+	}
+}

@@ -1,0 +1,1 @@
+DROP INDEX final_places_by_user;

@@ -1,0 +1,122 @@
+package testenv
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is a server of one test alone. It is ended and its data removed with the test.
+type Server struct {
+	t testing.TB
+	p *process
+}
+
+// StartRedis starts a redis-server for this test alone.
+func StartRedis(t testing.TB, o RedisOptions) *Server {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) {
+		return startAll(1, func(int) (*process, error) { return newRedis(o) })
+	}).nodes[0]
+}
+
+// StartMySQL starts a MariaDB for this test alone; DSN gives a database on it.
+func StartMySQL(t testing.TB) *Server {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) {
+		return startAll(1, func(int) (*process, error) { return newMySQL() })
+	}).nodes[0]
+}
+
+// StartKafka starts a broker of Apache Kafka for this test alone.
+func StartKafka(t testing.TB) *Server {
+	t.Helper()
+	return StartKafkaCluster(t, 1).nodes[0]
+}
+
+// StartKafkaCluster starts n brokers for this test alone. With three, topics have three copies by default
+// and a write needs two of them.
+func StartKafkaCluster(t testing.TB, n int) *Cluster {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) { return newKafka(n) })
+}
+
+// ownFailover is short: tests that kill a primary wait for it.
+const ownFailover = 2 * time.Second
+
+// StartRedisCluster starts six nodes for this test alone, with extra lines in each redis.conf.
+// A replica takes over about three seconds after its primary fell silent.
+func StartRedisCluster(t testing.TB, extra ...string) *Cluster {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, extra...) })
+}
+
+func startOwn(t testing.TB, start func() ([]*process, error)) *Cluster {
+	t.Helper()
+	needServers(t)
+	group, err := start()
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	t.Cleanup(func() { discard(group) })
+	c := &Cluster{}
+	for _, p := range group {
+		c.nodes = append(c.nodes, &Server{t: t, p: p})
+	}
+	return c
+}
+
+// Addr is the server's host:port; it stays the same over restarts.
+func (s *Server) Addr() string { return s.p.addr }
+
+// DSN is the DSN of a fresh, empty database on a server of StartMySQL.
+func (s *Server) DSN() string {
+	s.t.Helper()
+	return freshDatabase(s.t, adminDSN(s.p.addr))
+}
+
+// Kill ends the server with SIGKILL and returns when it is gone.
+func (s *Server) Kill() { s.p.kill() }
+
+// Stop ends the server in its own way and returns when it is gone.
+func (s *Server) Stop() { s.p.stop() }
+
+// Restart starts the server again on its data, stopping it first if it runs, and returns when it answers.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.p.stop()
+	if err := s.p.start(); err != nil {
+		s.t.Fatalf("testenv: %v", err)
+	}
+}
+
+// Pause stops the server's time (SIGSTOP): connections stay open and nothing answers.
+func (s *Server) Pause() { s.p.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (s *Server) Resume() { s.p.signal(syscall.SIGCONT) }
+
+// Cluster is several servers of one test alone.
+type Cluster struct{ nodes []*Server }
+
+// Nodes are the cluster's servers.
+func (c *Cluster) Nodes() []*Server { return c.nodes }
+
+// Addrs are the addresses of all nodes.
+func (c *Cluster) Addrs() []string {
+	list := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
+		list[i] = n.Addr()
+	}
+	return list
+}
+
+// Node is the server with this address, or nil.
+func (c *Cluster) Node(addr string) *Server {
+	for _, n := range c.nodes {
+		if n.Addr() == addr {
+			return n
+		}
+	}
+	return nil
+}
