@@ -1,0 +1,83 @@
+package redispool
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/inventory"
+)
+
+// Seal implements inventory.Reopening.
+func (s *Store) Seal(ctx context.Context, run inventory.Run, shard int, c inventory.Seal) (int64, error) {
+	return result(s.call(ctx, seal, run, shard, nil, c.Token, c.Least, c.Hold.Milliseconds()))
+}
+
+// Open implements inventory.Reopening.
+func (s *Store) Open(ctx context.Context, run inventory.Run, shard int, token string, epoch int64) error {
+	_, err := result(s.call(ctx, open, run, shard, nil, token, epoch))
+	return err
+}
+
+// Restore implements inventory.Reopening.
+func (s *Store) Restore(ctx context.Context, run inventory.Run, shard int, token string, r inventory.Restoration) error {
+	keys := s.keys.Of(run)
+	fields := poolFields(r)
+	args := append([]any{token, len(fields)}, fields...)
+	players := make([]string, 0, len(r.Players))
+	for user, p := range r.Players {
+		players = append(players, keys.Player(shard, user))
+		args = append(args, playerFields(p)...)
+	}
+	_, err := result(s.call(ctx, restore, run, shard, players, args...))
+	return err
+}
+
+// poolFields are names and values of a pool's hash, as the scripts write them.
+func poolFields(r inventory.Restoration) []any {
+	dry := 0
+	if r.State.Dry {
+		dry = 1
+	}
+	f := []any{
+		"epoch", r.Position.Epoch, "seq", r.Position.Seq, "left", r.State.Left, "issued", r.State.Issued,
+		"funded", r.State.Funded, "sent", r.State.Sent, "received", r.State.Received, "dry", dry,
+	}
+	if r.Funding > 0 {
+		f = append(f, "funding", r.Funding)
+	}
+	for peer, t := range r.To {
+		f = append(f, "to:"+peerName(peer), strconv.FormatInt(t.Number, 10)+" "+strconv.FormatInt(t.Amount, 10))
+	}
+	for peer, number := range r.From {
+		f = append(f, "from:"+peerName(peer), number)
+	}
+	return f
+}
+
+// playerFields are last number, open round's start, its epoch and the last result; "-" leaves one as it is.
+func playerFields(p inventory.Player) []any {
+	f := []any{p.Number, "", "-", "-"}
+	if p.Open {
+		f[1], f[2] = p.StartedAt, p.Epoch
+	}
+	if p.Last != nil {
+		f[3] = Facts(*p.Last, p.LastAt)
+	}
+	return f
+}
+
+// Facts is the result of a settled round as end.lua keeps it in the player's hash.
+func Facts(r event.Round, at event.Position) string {
+	text := make([]byte, 0, 96)
+	for i, n := range [...]int64{
+		r.Number, r.Shakes, r.ElapsedMS, r.Computed, r.Paid, r.Total, r.ChancesLeft, r.SettledAt - r.StartedAt,
+		at.Epoch, at.Seq, r.StartedAt, r.StartEpoch,
+	} {
+		if i > 0 {
+			text = append(text, ' ')
+		}
+		text = strconv.AppendInt(text, n, 10)
+	}
+	return string(text)
+}
