@@ -1,0 +1,97 @@
+package game
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"strconv"
+	"sync"
+)
+
+// Keyring holds the master keys by id. Each run's keys come from the master key that was current when the run
+// began, so a master key can be replaced between runs and nothing secret lies in a store.
+type Keyring struct {
+	current string
+	masters map[string][]byte
+}
+
+// MinKeyBytes is the shortest master key that is taken.
+const MinKeyBytes = 16
+
+// NewKeyring takes the master keys and the id of the one that new runs use.
+func NewKeyring(current string, masters map[string][]byte) (*Keyring, error) {
+	if masters[current] == nil {
+		return nil, fmt.Errorf("master key %q is not among the keys", current)
+	}
+	for id, key := range masters {
+		if len(key) < MinKeyBytes {
+			return nil, fmt.Errorf("master key %q: want at least %d bytes", id, MinKeyBytes)
+		}
+	}
+	return &Keyring{current: current, masters: masters}, nil
+}
+
+// Current is the id of the master key for new runs.
+func (k *Keyring) Current() string { return k.current }
+
+// ErrUnknownKey says that a run's master key is not configured here.
+var ErrUnknownKey = errors.New("unknown master key")
+
+// RunKeys are the keys of one run.
+type RunKeys struct {
+	token, claim, reward *mac
+}
+
+// RunKeys derives the keys of a run: HMAC-SHA256(master, "shake run v1|campaign|run"), and from that one key
+// for each use.
+func (k *Keyring) RunKeys(keyID, campaign string, run int64) (*RunKeys, error) {
+	master := k.masters[keyID]
+	if master == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownKey, keyID)
+	}
+	key := newMAC(master).sum([]byte("shake run v1|" + campaign + "|" + strconv.FormatInt(run, 10)))
+	use := func(name string) *mac {
+		sub := newMAC(key[:]).sum([]byte(name))
+		return newMAC(sub[:])
+	}
+	return &RunKeys{token: use("token"), claim: use("claim"), reward: use("reward")}, nil
+}
+
+// signed tells whether the token is a true one of this run of the campaign, whichever master key was current then.
+func (k *Keyring) signed(campaign string, run int64, token string) bool {
+	for id := range k.masters {
+		keys, err := k.RunKeys(id, campaign, run)
+		if err != nil {
+			return false
+		}
+		if _, err := keys.Verify(token); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Seed is what a round's coins are drawn from.
+func (k *RunKeys) Seed(round RoundID) [32]byte {
+	var buf [160]byte
+	return k.reward.sum(round.append(buf[:0]))
+}
+
+// mac computes HMAC-SHA256 under one key, reusing the states: making one anew costs more than the sum.
+type mac struct{ pool sync.Pool }
+
+func newMAC(key []byte) *mac {
+	key = append([]byte(nil), key...)
+	return &mac{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (m *mac) sum(data []byte) (sum [32]byte) {
+	h := m.pool.Get().(hash.Hash)
+	h.Reset()
+	h.Write(data)
+	h.Sum(sum[:0])
+	m.pool.Put(h)
+	return sum
+}

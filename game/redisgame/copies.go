@@ -1,0 +1,79 @@
+package redisgame
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/redisdb"
+)
+
+//go:embed put.lua
+var putSource string
+
+var put = redis.NewScript(putSource)
+
+// Copies implements game.Copies: the layer of campaigns between SQL and the nodes' memory. Publishing puts the
+// new version here and tells all nodes.
+type Copies struct {
+	db        *redisdb.DB
+	namespace string
+	ttl       time.Duration
+}
+
+// NewCopies makes the copies of a namespace; each is good for ttl.
+func NewCopies(db *redisdb.DB, keys *redisdb.KeyCache, ttl time.Duration) *Copies {
+	return &Copies{db: db, namespace: keys.Namespace(), ttl: ttl}
+}
+
+func (c *Copies) key(id string) string { return c.namespace + ":campaign:" + id }
+func (c *Copies) channel() string      { return c.namespace + ":published" }
+
+// Campaign implements game.Copies.
+func (c *Copies) Campaign(ctx context.Context, id string) (*game.Campaign, error) {
+	doc, err := c.db.Client().HGet(ctx, c.key(id), "doc").Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, game.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	var campaign game.Campaign
+	if err := json.Unmarshal(doc, &campaign); err != nil {
+		return nil, fmt.Errorf("copy of campaign %s: %w", id, err)
+	}
+	return &campaign, nil
+}
+
+// Put implements game.Copies.
+func (c *Copies) Put(ctx context.Context, campaign *game.Campaign) error {
+	doc, err := json.Marshal(campaign)
+	if err != nil {
+		return err
+	}
+	return put.Run(ctx, c.db.Client(), []string{c.key(campaign.ID)}, campaign.Version, doc, c.ttl.Milliseconds()).Err()
+}
+
+// Publish puts a new version here and tells all nodes of it.
+func (c *Copies) Publish(ctx context.Context, campaign *game.Campaign) error {
+	if err := c.Put(ctx, campaign); err != nil {
+		return err
+	}
+	message := fmt.Sprintf("%s %d", campaign.ID, campaign.Version)
+	return c.db.Client().Publish(ctx, c.channel(), message).Err()
+}
+
+// Subscribe calls fn with the id of each campaign that is published, until ctx ends.
+func (c *Copies) Subscribe(ctx context.Context, fn func(id string)) error {
+	return c.db.Subscribe(ctx, c.channel(), func(message string) {
+		id, _, _ := strings.Cut(message, " ")
+		fn(id)
+	})
+}
