@@ -1,0 +1,51 @@
+package reward
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shake-live/shake/event"
+)
+
+// Delivered is what one batch did to the inboxes.
+type Delivered struct {
+	event.Tally
+	Notices int // written; one that was there already is not counted
+}
+
+// Mailbox stores notices.
+type Mailbox interface {
+	// Apply writes the notices of a batch in one transaction, with its own cursors; gaps as in Book.
+	Apply(ctx context.Context, entries []event.Entry) (Delivered, error)
+	// SkipDead passes over an entry that nobody could read, so that the next one is no gap.
+	SkipDead(ctx context.Context, s event.Source, p event.Position, reason string) error
+}
+
+// Notifier is the consumer that writes a notice for each round that paid.
+type Notifier struct {
+	mailbox Mailbox
+	watch   func(Delivered)
+}
+
+// NewNotifier tells watch about each batch.
+func NewNotifier(mailbox Mailbox, watch func(Delivered)) *Notifier {
+	return &Notifier{mailbox: mailbox, watch: watch}
+}
+
+// Handle writes the notices of a batch.
+func (n *Notifier) Handle(ctx context.Context, entries []event.Entry) error {
+	delivered, err := n.mailbox.Apply(ctx, entries)
+	n.watch(delivered)
+	if err != nil {
+		return fmt.Errorf("notices: %w", err)
+	}
+	return nil
+}
+
+// SkipDead passes over an entry that went to the dead letters.
+func (n *Notifier) SkipDead(ctx context.Context, s event.Source, p event.Position, reason string) error {
+	if err := n.mailbox.SkipDead(ctx, s, p, reason); err != nil {
+		return fmt.Errorf("notices: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package sqlinbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/shake-live/shake/reward"
+)
+
+// Inbox gives a page of the player's notices, newest first, from below the cursor; "" is the first page.
+// next is the cursor of the following page, "" when there is none.
+func (s *Store) Inbox(ctx context.Context, user, before string, limit int) (page []reward.Notice, next string, err error) {
+	limit = reward.PageSize(limit)
+	from, err := reward.ParsePlace(before)
+	if err != nil {
+		return nil, "", err
+	}
+	// One row more than the page tells whether there is a next one.
+	rows, err := s.db.QueryContext(ctx, `SELECT id, kind, user, campaign, run, round, coins, title, body, params,
+			created_at, receipted_at FROM notices
+		WHERE user = ? AND created_at <= ? AND (created_at < ? OR id < ?)
+		ORDER BY created_at DESC, id DESC LIMIT ?`, user, from.AtMS, from.AtMS, from.ID, limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("inbox: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		n, err := scan(rows)
+		if err != nil {
+			return nil, "", fmt.Errorf("inbox: %w", err)
+		}
+		page = append(page, n)
+	}
+	if len(page) > limit {
+		page = page[:limit]
+		last := page[limit-1]
+		next = reward.Place{AtMS: last.At.UnixMilli(), ID: last.ID}.String()
+	}
+	return page, next, rows.Err()
+}
+
+func scan(rows *sql.Rows) (reward.Notice, error) {
+	var n reward.Notice
+	var params string
+	var at, receipted int64
+	err := rows.Scan(&n.ID, &n.Kind, &n.User, &n.Campaign, &n.Run, &n.Round, &n.Coins, &n.Title, &n.Body, &params,
+		&at, &receipted)
+	if err != nil {
+		return n, err
+	}
+	n.At = time.UnixMilli(at).UTC()
+	if receipted != 0 {
+		n.ReceiptedAt = time.UnixMilli(receipted).UTC()
+	}
+	return n, json.Unmarshal([]byte(params), &n.Params)
+}
+
+// Receipt records when the player's client showed the notice. The first time counts; somebody else's
+// notice is not found.
+func (s *Store) Receipt(ctx context.Context, user, id string, at time.Time) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE notices SET receipted_at = ?
+			WHERE id = ? AND user = ? AND receipted_at = 0`, at.UnixMilli(), id, user)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		var one int
+		return tx.QueryRowContext(ctx, "SELECT 1 FROM notices WHERE id = ? AND user = ?", id, user).Scan(&one)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = reward.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Package sqlinbox keeps each player's notices in SQL: one for a round and kind, however often its entry
+// comes.
+package sqlinbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/internal/clock"
+	"github.com/shake-live/shake/internal/sqldb"
+	"github.com/shake-live/shake/reward"
+	"github.com/shake-live/shake/reward/sqlcursor"
+)
+
+// Reader is the inbox's name among the readers of entries.
+const Reader = "notices"
+
+// Store is the inbox in one database.
+type Store struct {
+	db      *sqldb.DB
+	cursors *sqlcursor.Store
+	notices *sqldb.Bulk
+}
+
+// New works on a database whose schema is there by the first call.
+func New(db *sqldb.DB, clock clock.Clock) *Store {
+	notices := db.Bulk(sqldb.Insert{
+		Into: "notices",
+		Columns: []string{"id", "user", "kind", "campaign", "run", "round", "coins", "title", "body", "params",
+			"created_at", "receipted_at"},
+		End: db.Keep("id"),
+	})
+	return &Store{db: db, cursors: sqlcursor.New(db, Reader, clock), notices: notices}
+}
+
+// Apply writes the notices of a batch in one transaction; see reward.Mailbox.
+func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delivered, error) {
+	if len(entries) == 0 {
+		return reward.Delivered{}, nil
+	}
+	if err := s.notices.Ready(ctx); err != nil {
+		return reward.Delivered{}, err
+	}
+	var d reward.Delivered
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		cursors, err := s.cursors.Lock(ctx, tx, entries)
+		if err != nil {
+			return err
+		}
+		reading := event.NewReading(cursors)
+		var notices []reward.Notice
+		for _, e := range entries {
+			if reading.Take(e) {
+				notices = append(notices, reward.Notices(e)...)
+			}
+		}
+		written, err := s.write(ctx, tx, notices)
+		if err != nil {
+			return err
+		}
+		d = reward.Delivered{Tally: reading.Tally, Notices: written}
+		return s.cursors.Save(ctx, tx, reading.Cursors)
+	})
+	if err != nil {
+		return reward.Delivered{}, fmt.Errorf("notices of %d entries: %w", len(entries), err)
+	}
+	return d, d.Err()
+}
+
+// write inserts notices and tells how many were new; one that is there stays, with its receipt.
+func (s *Store) write(ctx context.Context, tx *sql.Tx, notices []reward.Notice) (int, error) {
+	flat := make([]any, 0, len(notices)*len(s.notices.Columns))
+	for _, n := range notices {
+		params, err := json.Marshal(n.Params)
+		if err != nil {
+			return 0, err
+		}
+		flat = append(flat, n.ID, n.User, n.Kind, n.Campaign, n.Run, n.Round, n.Coins, n.Title, n.Body,
+			string(params), n.At.UnixMilli(), 0)
+	}
+	return s.notices.Count(ctx, tx, flat)
+}
+
+// SkipDead passes over an entry that nobody could read.
+func (s *Store) SkipDead(ctx context.Context, source event.Source, p event.Position, reason string) error {
+	if err := s.cursors.SkipDead(ctx, source, p, reason); err != nil {
+		return fmt.Errorf("skip %s %s: %w", source, p, err)
+	}
+	return nil
+}
+
+// Progress tells how far the notices are in each shard of a run.
+func (s *Store) Progress(ctx context.Context, campaign string, run int64) (map[int]event.Cursor, error) {
+	return s.cursors.All(ctx, campaign, run)
+}
