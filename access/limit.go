@@ -1,0 +1,73 @@
+package access
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// Limit is a token bucket for each of many keys: Rate a second on the long run, Burst at once.
+type Limit struct {
+	Rate  float64 // a second; 0: no limit
+	Burst int
+}
+
+// limiter keeps the buckets by the generic cell rate algorithm: one time a key, the moment at which its bucket
+// will be full again. Source: ITU-T I.371, annex A. A bucket that is full needs no memory, so what is kept is
+// bounded by who was here within Burst/Rate seconds.
+type limiter struct {
+	interval time.Duration // between two requests at the full rate
+	slack    time.Duration // how far ahead of that a burst may be
+	seed     maphash.Seed
+	shards   [64]limitShard
+}
+
+type limitShard struct {
+	mu      sync.Mutex
+	fullAt  map[string]int64 // ns
+	sweepAt int              // size at which full buckets are dropped
+}
+
+const minSweep = 1024
+
+// newLimiter makes a limiter, or nil where there is no limit.
+func newLimiter(l Limit) *limiter {
+	if l.Rate <= 0 {
+		return nil
+	}
+	interval := time.Duration(float64(time.Second) / l.Rate)
+	k := &limiter{interval: interval, slack: interval * time.Duration(max(l.Burst, 1)), seed: maphash.MakeSeed()}
+	for i := range k.shards {
+		k.shards[i] = limitShard{fullAt: map[string]int64{}, sweepAt: minSweep}
+	}
+	return k
+}
+
+// allow takes one token from the key's bucket if there is one.
+func (k *limiter) allow(key string, now time.Time) bool {
+	if k == nil {
+		return true
+	}
+	s := &k.shards[maphash.String(k.seed, key)%uint64(len(k.shards))]
+	t := now.UnixNano()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := max(s.fullAt[key], t) + int64(k.interval)
+	if next-t > int64(k.slack) {
+		return false
+	}
+	s.fullAt[key] = next
+	if len(s.fullAt) >= s.sweepAt {
+		s.sweep(t)
+	}
+	return true
+}
+
+func (s *limitShard) sweep(now int64) {
+	for key, full := range s.fullAt {
+		if full <= now {
+			delete(s.fullAt, key)
+		}
+	}
+	s.sweepAt = max(minSweep, 2*len(s.fullAt))
+}

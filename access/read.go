@@ -1,0 +1,212 @@
+package access
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/httpapi"
+	"github.com/shake-live/shake/reward"
+)
+
+type sessionBody struct {
+	Provider   *string `json:"provider"`
+	Credential *string `json:"credential"`
+	Market     *string `json:"market"`
+}
+
+var marketPattern = regexp.MustCompile(`^[A-Z]{2}$`)
+
+func (s *Server) postSession(c *gin.Context) {
+	var body sessionBody
+	if p := httpapi.Read(c, maxBody, &body); p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	if body.Provider == nil || body.Credential == nil || body.Market == nil || !marketPattern.MatchString(*body.Market) {
+		httpapi.Fail(c, httpapi.Bad(httpapi.Malformed, "want provider, credential and market (two capital letters)"))
+		return
+	}
+	provider := s.Providers[*body.Provider]
+	if provider == nil {
+		httpapi.Fail(c, httpapi.Bad(httpapi.Unauthorized, "provider is not known here"))
+		return
+	}
+	user, err := provider.User(c.Request.Context(), *body.Credential)
+	if errors.Is(err, ErrRefused) {
+		httpapi.Fail(c, httpapi.Bad(httpapi.Unauthorized, "the provider does not vouch for this credential"))
+		return
+	}
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	token, expires := s.Sessions.Issue(Session{User: user, Market: *body.Market}, s.Clock.Now())
+	noStore(c)
+	c.JSON(http.StatusOK, gin.H{"token": token, "user": user, "market": *body.Market, "expires_at": stamp(expires)})
+}
+
+func (s *Server) getTime(c *gin.Context) {
+	noStore(c)
+	c.JSON(http.StatusOK, gin.H{"server_time": stamp(s.Clock.Now())})
+}
+
+func (s *Server) getCampaigns(c *gin.Context) {
+	market, p := query(c, "market")
+	if p == nil && market != "" && !marketPattern.MatchString(market) {
+		p = httpapi.Bad(httpapi.Malformed, "market: want two capital letters")
+	}
+	if p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	lives, err := s.Catalog.Market(c.Request.Context(), market)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	list := make([]campaignShape, 0, len(lives))
+	for _, live := range lives {
+		list = append(list, s.show(c, live))
+	}
+	cacheable(c, gin.H{"campaigns": list})
+}
+
+func (s *Server) getCampaign(c *gin.Context) {
+	live, err := s.Catalog.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	cacheable(c, s.show(c, live))
+}
+
+// show gives a campaign with its pool. Where the pool is not to be seen for the moment, it is shown closed:
+// a page can live with that, and with an error it can't.
+func (s *Server) show(c *gin.Context, live *game.Live) campaignShape {
+	level, open, err := s.Game.Level(c.Request.Context(), live)
+	if err != nil {
+		level.Funded, open = live.Campaign.Pool, false
+	}
+	return campaignOf(live, level, open, s.Clock.Now())
+}
+
+// cacheable answers with an ETag, good for a second and a little stale after that, so that caches in front carry
+// any number of viewers.
+func cacheable(c *gin.Context, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	sum := sha256.Sum256(body)
+	etag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	c.Header("ETag", etag)
+	c.Header("Cache-Control", "public, max-age=1, stale-while-revalidate=5")
+	if matches(c.GetHeader("If-None-Match"), etag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	c.Data(http.StatusOK, "application/json; charset=utf-8", body)
+}
+
+// matches compares weakly, as RFC 9110 says for If-None-Match.
+func matches(header, etag string) bool {
+	for one := range strings.SplitSeq(header, ",") {
+		one = strings.TrimSpace(one)
+		if one == "*" || strings.TrimPrefix(one, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) getBoard(c *gin.Context) {
+	n, p := limit(c)
+	var around string
+	if p == nil {
+		around, p = query(c, "around")
+	}
+	if p == nil && around != "" && around != "me" {
+		p = httpapi.Bad(httpapi.Malformed, `around: want "me"`)
+	}
+	if p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	live, err := s.Catalog.Get(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	if n == 0 {
+		n = 10
+	}
+	board, err := s.Boards.Board(c.Request.Context(), live, caller(c).User, n, around == "me")
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	noStore(c)
+	c.JSON(http.StatusOK, boardOf(board))
+}
+
+func (s *Server) getWallet(c *gin.Context) {
+	n, before, p := page(c)
+	if p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	user := caller(c).User
+	entries, next, err := s.Wallets.History(c.Request.Context(), user, before, n)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	balance, err := s.Wallets.Balance(c.Request.Context(), user)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	noStore(c)
+	c.JSON(http.StatusOK, walletOf(balance, entries, next))
+}
+
+func (s *Server) getInbox(c *gin.Context) {
+	n, before, p := page(c)
+	if p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	notices, next, err := s.Inboxes.Inbox(c.Request.Context(), caller(c).User, before, n)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	noStore(c)
+	c.JSON(http.StatusOK, inboxOf(notices, next))
+}
+
+func (s *Server) postReceipt(c *gin.Context) {
+	if p := httpapi.NoBody(c); p != nil {
+		httpapi.Fail(c, p)
+		return
+	}
+	id := c.Param("id")
+	if !opaque(id) {
+		fail(c, reward.ErrNotFound)
+		return
+	}
+	if err := s.Inboxes.Receipt(c.Request.Context(), caller(c).User, id, s.Clock.Now()); err != nil {
+		fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}

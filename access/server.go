@@ -1,0 +1,121 @@
+package access
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/clock"
+	"github.com/shake-live/shake/internal/httpapi"
+	"github.com/shake-live/shake/inventory"
+	"github.com/shake-live/shake/reward"
+)
+
+// Game plays rounds.
+type Game interface {
+	Start(ctx context.Context, campaign, user string, number int64) (game.Open, error)
+	End(ctx context.Context, campaign, user string, number int64, token string, shakes int64) (game.Result, error)
+	Me(ctx context.Context, campaign, user string) (game.Me, error)
+	Result(ctx context.Context, campaign, user string, number int64) (game.Result, error)
+	Level(ctx context.Context, c *game.Live) (level inventory.Level, open bool, err error)
+}
+
+// Catalog knows the campaigns.
+type Catalog interface {
+	Get(ctx context.Context, id string) (*game.Live, error)
+	Market(ctx context.Context, market string) ([]*game.Live, error)
+}
+
+// Place is one line of a leaderboard.
+type Place struct {
+	Rank  int64
+	User  string
+	Coins int64
+}
+
+// Board is what a leaderboard answers.
+type Board struct {
+	Final   bool
+	Entries []Place
+	Me      *Place // nil where the player is not on the board, or nobody asked
+}
+
+// Boards shows leaderboards: the best so many, or so many around the user.
+type Boards interface {
+	Board(ctx context.Context, c *game.Live, user string, limit int, around bool) (Board, error)
+}
+
+// Wallets shows what players own.
+type Wallets interface {
+	Balance(ctx context.Context, user string) (int64, error)
+	History(ctx context.Context, user, before string, limit int) ([]reward.Entry, string, error)
+}
+
+// Inboxes keeps the messages to players.
+type Inboxes interface {
+	Inbox(ctx context.Context, user, before string, limit int) ([]reward.Notice, string, error)
+	Receipt(ctx context.Context, user, id string, at time.Time) error
+}
+
+// Options bounds the door. The zero value of a field means its default.
+type Options struct {
+	UserLimit    Limit         // play calls of one player; default: none
+	AddressLimit Limit         // sessions asked for from one address; default: none
+	MaxInFlight  int           // requests under way at once; more are shed; default 20000
+	PlayTimeout  time.Duration // for one play call; default 2 s
+	ReadTimeout  time.Duration // for one read of wallet, inbox or board; default 2 s
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxInFlight == 0 {
+		o.MaxInFlight = 20000
+	}
+	if o.PlayTimeout == 0 {
+		o.PlayTimeout = 2 * time.Second
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = 2 * time.Second
+	}
+	return o
+}
+
+// Deps are what the door works with.
+type Deps struct {
+	Game      Game
+	Catalog   Catalog
+	Boards    Boards
+	Wallets   Wallets
+	Inboxes   Inboxes
+	Sessions  *Sessions
+	Providers map[string]Provider
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Observer  httpapi.Observer
+}
+
+// Server is the players' door.
+type Server struct {
+	Deps
+	opts      Options
+	users     *limiter
+	addresses *limiter
+	inFlight  chan struct{}
+	handler   http.Handler
+}
+
+// New builds the door.
+func New(d Deps, opts Options) *Server {
+	opts = opts.withDefaults()
+	s := &Server{
+		Deps: d, opts: opts,
+		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
+		inFlight: make(chan struct{}, opts.MaxInFlight),
+	}
+	s.handler = s.routes()
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -1,0 +1,96 @@
+package access_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/shake-live/shake/access"
+	"github.com/shake-live/shake/game"
+)
+
+func TestSessions_roundTrip(t *testing.T) {
+	s := newSessions(t, "k2")
+	rapid.Check(t, func(t *rapid.T) {
+		want := access.Session{
+			User:   rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,63}`).Draw(t, "user"),
+			Market: rapid.StringMatching(`[A-Z]{2}`).Draw(t, "market"),
+			Device: rapid.StringN(0, 40, 120).Draw(t, "device"),
+		}
+		token, expires := s.Issue(want, noon)
+		want.ExpiresAt = expires
+		got, err := s.Check(token, noon)
+		if err != nil || got != want {
+			t.Fatalf("got %+v, %v, want %+v", got, err, want)
+		}
+		if _, err := s.Check(token, expires.Add(-time.Nanosecond)); err != nil {
+			t.Fatalf("got %v just before it expires", err)
+		}
+		if _, err := s.Check(token, expires); !errors.Is(err, access.ErrSessionExpired) {
+			t.Fatalf("got %v when it expires, want ErrSessionExpired", err)
+		}
+	})
+}
+
+func TestSessions_anyChangeIsRefused(t *testing.T) {
+	s := newSessions(t, "k2")
+	rapid.Check(t, func(t *rapid.T) {
+		user := rapid.StringMatching(`[a-z0-9]{1,64}`).Draw(t, "user")
+		token, _ := s.Issue(access.Session{User: user, Market: "SG"}, noon)
+		broken := rapid.SampledFrom(append(mangled(token), token+"\n", token[:5]+"\r\n"+token[5:])).Draw(t, "broken")
+		if got, err := s.Check(broken, noon); !errors.Is(err, access.ErrNoSession) {
+			t.Fatalf("got %+v, %v, want ErrNoSession", got, err)
+		}
+	})
+}
+
+func TestNewSessions_refuses(t *testing.T) {
+	good := []byte("a key that is long enough")
+	for name, c := range map[string]struct {
+		current string
+		keys    map[string][]byte
+	}{
+		"no keys":              {"k", nil},
+		"an unknown current":   {"x", map[string][]byte{"k": good}},
+		"a short key":          {"k", map[string][]byte{"k": []byte("short")}},
+		"a key without an id":  {"", map[string][]byte{"": good}},
+		"an id that is a text": {"an id of more than thirty-two bytes", map[string][]byte{"an id of more than thirty-two bytes": good}},
+	} {
+		if _, err := access.NewSessions(c.current, c.keys, time.Hour); err == nil {
+			t.Errorf("%s: want an error", name)
+		}
+	}
+}
+
+func FuzzSessions_Check(f *testing.F) {
+	s := newSessions(f, "k2")
+	token, _ := s.Issue(access.Session{User: "ann", Market: "SG", Device: "phone"}, noon)
+	for _, seed := range append(mangled(token)[:40], token, "", "AQ", "AQJrMg") {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := s.Check(text, noon)
+		if err == nil && text != token {
+			t.Errorf("%q is taken for %+v, and was never issued", text, got)
+		}
+		if err != nil && !errors.Is(err, access.ErrNoSession) && !errors.Is(err, access.ErrSessionExpired) {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+func TestDev_givesAUserForAnyName(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{"ann", "Ann", "ann lee", "añn", "{ann}", "a\nb", "a\x00b", "@ann", "ann@example.com", "王小明"} {
+		user, err := access.Dev{}.User(t.Context(), name)
+		if err != nil || !game.ValidUser(user) {
+			t.Errorf("%q: got %q, %v, want an id that can stand in a key", name, user, err)
+		}
+		if other, taken := seen[user]; taken {
+			t.Errorf("%q and %q are the same user %q", name, other, user)
+		}
+		seen[user] = name
+	}
+}

@@ -1,0 +1,78 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Check is one thing that must be right before a node takes requests. An error is its reason.
+type Check struct {
+	Name string
+	Fn   func(ctx context.Context) error
+}
+
+// checkTimeout bounds each look at readiness: an orchestrator asks every few seconds.
+const checkTimeout = 2 * time.Second
+
+// Server is the ops port. It is for the inside: nothing on it is meant for players.
+type Server struct {
+	http.Handler
+	checks   []Check
+	draining atomic.Bool
+}
+
+// NewServer builds the ops port.
+func NewServer(m *Metrics, checks []Check) *Server {
+	s := &Server{checks: checks}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, map[string]any{"status": "ok"}) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	s.Handler = mux
+	return s
+}
+
+// Drain makes the node not ready, so that no new requests are sent here while those under way end.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Reasons are why the node is not ready, by check; none if it is.
+func (s *Server) Reasons(ctx context.Context) map[string]string {
+	reasons := map[string]string{}
+	if s.draining.Load() {
+		reasons["drain"] = "shutting down"
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	for _, c := range s.checks {
+		if err := c.Fn(ctx); err != nil {
+			reasons[c.Name] = err.Error()
+		}
+	}
+	return reasons
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	reasons := s.Reasons(r.Context())
+	if len(reasons) == 0 {
+		answer(w, http.StatusOK, map[string]any{"status": "ready"})
+		return
+	}
+	answer(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that went away needs no answer
+}
