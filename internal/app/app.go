@@ -1,0 +1,276 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shake-live/shake/access"
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/game/redisgame"
+	"github.com/shake-live/shake/internal/config"
+	"github.com/shake-live/shake/ops"
+)
+
+// Roles that a process can have.
+const (
+	RoleAPI    = "api"
+	RoleWorker = "worker"
+)
+
+// Roles are all roles.
+var Roles = []string{RoleAPI, RoleWorker}
+
+// App is one process with its roles, opened and ready to run.
+type App struct {
+	*stack
+	roles  []string
+	worker *worker
+	access *listener
+	ops    *listener
+	door   *ops.Server
+}
+
+// listener is a server on its socket.
+type listener struct {
+	net.Listener
+	server *http.Server
+}
+
+// New opens everything the roles need. Nothing is served before Run.
+func New(ctx context.Context, cfg config.Config, roles []string, log *slog.Logger) (*App, error) {
+	for _, r := range roles {
+		if !slices.Contains(Roles, r) {
+			return nil, fmt.Errorf("role %q: want api or worker", r)
+		}
+	}
+	s, err := open(ctx, cfg, log, slices.Contains(roles, RoleWorker))
+	if err != nil {
+		return nil, err
+	}
+	a := &App{stack: s, roles: roles}
+	if a.has(RoleWorker) {
+		a.worker = newWorker(s)
+	}
+	if err := a.listen(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) has(role string) bool { return slices.Contains(a.roles, role) }
+
+// listen takes the sockets, so that a port in use is told before anything starts.
+func (a *App) listen() (err error) {
+	a.door = ops.NewServer(a.metrics, a.checks())
+	if a.ops, err = listen(a.cfg.Listen.Ops, a.door); err != nil {
+		return err
+	}
+	a.stops.add("ops port", a.ops.server.Close)
+	if !a.has(RoleAPI) {
+		return nil
+	}
+	door, err := a.players()
+	if err != nil {
+		return err
+	}
+	if a.access, err = listen(a.cfg.Listen.Access, door); err != nil {
+		return err
+	}
+	a.stops.add("players' door", a.access.server.Close)
+	return nil
+}
+
+// Limits of a connection. Players send little and wait little; what takes longer is no player.
+const (
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 10 * time.Second
+	idleTimeout    = 75 * time.Second
+	maxHeaderBytes = 16 << 10
+)
+
+func listen(addr string, h http.Handler) (*listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{Listener: l, server: &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+	}}, nil
+}
+
+func (l *listener) serve() error {
+	if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// AccessURL is where players go; empty without the api role.
+func (a *App) AccessURL() string {
+	if a.access == nil {
+		return ""
+	}
+	return "http://" + a.access.Addr().String()
+}
+
+// OpsURL is the ops port.
+func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
+
+// players builds the players' door.
+func (a *App) players() (http.Handler, error) {
+	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL))
+	if err != nil {
+		return nil, err
+	}
+	providers := map[string]access.Provider{}
+	if slices.Contains(a.cfg.Providers, "dev") {
+		providers["dev"] = access.Dev{}
+	}
+	l := a.cfg.Limits
+	return access.New(access.Deps{
+		Game: game.New(game.Deps{
+			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
+		}),
+		Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox,
+		Sessions: sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
+	}, access.Options{
+		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
+		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
+		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
+	}), nil
+}
+
+// checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
+// primary of several, so a process that serves players is ready then too, whatever else it does; the metrics tell of
+// the rest.
+func (a *App) checks() []ops.Check {
+	if a.has(RoleAPI) {
+		return []ops.Check{{Name: "redis", Fn: a.redis.PingAny}, {Name: "campaigns", Fn: a.knowsCampaigns}}
+	}
+	return []ops.Check{{Name: "redis", Fn: a.redis.Ping}, {Name: "kafka", Fn: a.bus.Ping}, {Name: "sql", Fn: a.sql.Ping}}
+}
+
+// knowsCampaigns fails closed: a node that never had the campaigns must not take players. One that had them goes
+// on with what it has, whatever happens to the database.
+func (a *App) knowsCampaigns(ctx context.Context) error {
+	_, err := a.catalog.Market(ctx, "")
+	return err
+}
+
+// Run serves until ctx ends, then drains: first the door turns not ready, then requests under way are answered,
+// then the worker comes to rest. Close ends the rest.
+func (a *App) Run(ctx context.Context) error {
+	g, failed := errgroup.WithContext(ctx)
+	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBehind()
+	var wg sync.WaitGroup
+	if a.has(RoleAPI) {
+		wg.Go(func() { a.listenIn(behind) })
+		g.Go(a.access.serve)
+	}
+	if a.worker != nil {
+		wg.Go(func() { a.stopped("worker", a.worker.run(behind)) })
+	}
+	g.Go(a.ops.serve)
+	g.Go(func() error {
+		<-failed.Done()
+		a.drain()
+		stopBehind()
+		wg.Wait()
+		return a.ops.server.Close()
+	})
+	return g.Wait()
+}
+
+func (a *App) stopped(name string, err error) {
+	if err != nil {
+		a.log.Error("stopped", "what", name, "err", err)
+	}
+}
+
+// drain lets no new request in and waits for those under way.
+func (a *App) drain() {
+	a.door.Drain()
+	if a.access == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(a.cfg.Drain))
+	defer cancel()
+	if err := a.access.server.Shutdown(ctx); err != nil {
+		a.log.Warn("requests were cut off at the end of the drain", "err", err)
+	}
+}
+
+// listenIn hears what the workers and operators tell all nodes: levels and new versions.
+func (a *App) listenIn(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { a.quietly(ctx, "levels", a.levels.Subscribe(ctx, a.view.Push)) })
+	wg.Go(func() {
+		a.quietly(ctx, "versions", a.copies.Subscribe(ctx, func(id string) {
+			a.catalog.Published(ctx, id)
+			a.warm(ctx, id)
+		}))
+	})
+	wg.Go(func() { a.warmAll(ctx) })
+	wg.Go(func() {
+		tick := time.NewTicker(10 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				a.catalog.Sweep()
+			}
+		}
+	})
+	wg.Wait()
+}
+
+func (a *App) quietly(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil && err != nil {
+		a.log.Error("stopped listening; the node goes on by polling", "what", what, "err", err)
+	}
+}
+
+// warmAll warms for every campaign that is known at the start.
+func (a *App) warmAll(ctx context.Context) {
+	lives, err := a.catalog.Market(ctx, "")
+	a.quietly(ctx, "warming", err)
+	for _, live := range lives {
+		a.warm(ctx, live.ID)
+	}
+}
+
+// warm is Warm where a failure is no reason to stop: the first request does what is left.
+func (a *App) warm(ctx context.Context, id string) {
+	if err := a.Warm(ctx, id); err != nil && ctx.Err() == nil {
+		a.log.Warn("campaign is not warm yet", "campaign", id, "err", err)
+	}
+}
+
+// Warm does the first steps of every request ahead: links, scripts, configuration.
+func (a *App) Warm(ctx context.Context, id string) error {
+	live, err := a.catalog.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := a.pools.Warm(ctx, live.Life, redisgame.Scripts()...); err != nil {
+		return err
+	}
+	_, err = a.view.Level(ctx, live.Life)
+	return err
+}
+
+// Close ends all connections, last opened first.
+func (a *App) Close() error { return a.stops.closeAll() }

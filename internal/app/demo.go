@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shake-live/shake/admin"
+	"github.com/shake-live/shake/game"
+)
+
+// DemoID is the campaign that `shake dev` plays, run after run.
+const DemoID = "demo"
+
+// Demo are the flags that shape the demo campaign.
+type Demo struct {
+	Market  string
+	Warmup  time.Duration
+	Live    time.Duration
+	Round   time.Duration
+	Late    time.Duration
+	Chances int64
+	Pool    int64
+	Floor   int64
+	Shards  int
+}
+
+// demoPause is how long a settled run stays to be looked at before the next one warms up.
+const demoPause = 5 * time.Second
+
+// demo keeps the demo campaign going.
+type demo struct {
+	*App
+	plan Demo
+}
+
+// spec is the next run, beginning now.
+func (d *demo) spec(now time.Time) admin.Spec {
+	late := admin.Length(d.plan.Late)
+	starts := now.Add(d.plan.Warmup)
+	return admin.Spec{
+		ID: DemoID, Game: "shake", Market: d.plan.Market, Name: "Shake demo",
+		WarmupAt: now, StartsAt: starts, EndsAt: starts.Add(d.plan.Live),
+		Round: admin.Length(d.plan.Round), Late: &late, Chances: d.plan.Chances, Pool: d.plan.Pool, Floor: d.plan.Floor,
+		Shards: d.plan.Shards, ShakeRate: game.DefaultShakeRate, Curve: demoCurve(d.plan.Round),
+	}
+}
+
+// demoCurve pays more the more of a round one shakes: a quarter, half, three quarters and all of what counts.
+func demoCurve(round time.Duration) []game.Piece {
+	full := int64(round.Seconds() * game.DefaultShakeRate)
+	curve := []game.Piece{{From: 1, Probability: 0.3, Min: 1, Max: 5}}
+	for _, p := range []game.Piece{
+		{From: full / 4, Probability: 0.5, Min: 1, Max: 10},
+		{From: full / 2, Probability: 0.7, Min: 5, Max: 20},
+		{From: full * 3 / 4, Probability: 0.85, Min: 10, Max: 50},
+		{From: full, Probability: 1, Min: 20, Max: 100},
+	} {
+		if p.From > curve[len(curve)-1].From { // very short rounds have fewer steps
+			curve = append(curve, p)
+		}
+	}
+	return curve
+}
+
+// begin takes up the stored run, or starts the first one.
+func (d *demo) begin(ctx context.Context) error {
+	stored, err := d.campaigns.Campaign(ctx, DemoID)
+	switch {
+	case err == nil && stored.SettledAt == nil:
+		return d.office.Finish(ctx, stored)
+	case err != nil && !errors.Is(err, game.ErrNotFound):
+		return err
+	}
+	_, _, err = d.office.Apply(ctx, d.spec(d.clock.Now()))
+	return err
+}
+
+// next starts the next run of the demo a while after one was settled.
+func (d *demo) next(ctx context.Context, c *game.Campaign) {
+	if c.ID != DemoID {
+		return
+	}
+	d.worker.wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(demoPause):
+		}
+		if _, _, err := d.office.Apply(ctx, d.spec(d.clock.Now())); err != nil && ctx.Err() == nil {
+			d.log.Error("the demo's next run did not begin", "err", err)
+		}
+	})
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/shake-live/shake/game"
+)
+
+// worker is the role behind the doors: it relays, keeps pools, settles, and applies entries. Any number of
+// workers share the work by leases and consumer groups.
+type worker struct {
+	*stack
+	settled func(context.Context, *game.Campaign) // what else is to happen when a run is settled
+
+	mu   sync.Mutex
+	jobs map[string]*runJob // by campaign and run
+	wg   sync.WaitGroup
+}
+
+func newWorker(s *stack) *worker { return &worker{stack: s, jobs: map[string]*runJob{}} }
+
+// watchEvery is how often the worker looks for campaigns it does not know yet.
+const watchEvery = time.Second
+
+// run works until ctx ends, and returns when everything has come to rest.
+func (w *worker) run(ctx context.Context) error {
+	readers := w.readers()
+	for _, r := range readers {
+		w.wg.Go(func() { r.run(ctx) })
+	}
+	w.wg.Go(func() { w.watchLag(ctx, readers) })
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("worker can't list the campaigns; those it knows go on", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			w.wg.Wait()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look begins a job for each run that is not settled and has none, and refreshes the copies of campaigns, in
+// case a publisher died between database and Redis.
+func (w *worker) look(ctx context.Context) error {
+	list, err := w.office.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if err := w.copies.Put(ctx, c); err != nil {
+			return err
+		}
+		if c.SettledAt == nil {
+			w.begin(ctx, c)
+		}
+	}
+	return nil
+}
+
+func (w *worker) begin(ctx context.Context, c *game.Campaign) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := c.Life().Source(0).String()
+	if job := w.jobs[id]; job != nil {
+		job.campaign.Store(c)
+		return
+	}
+	job := newRunJob(w, c)
+	w.jobs[id] = job
+	w.wg.Go(func() {
+		job.run(ctx)
+		w.mu.Lock()
+		delete(w.jobs, id)
+		w.mu.Unlock()
+	})
+}
