@@ -1,0 +1,225 @@
+package integration
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestDev is what somebody with nothing but Go sees: `shake dev` is ready at once, plays the demo campaign through
+// its whole life and begins anew; what it keeps in its data folder survives even SIGKILL; Ctrl-C ends it quickly.
+func TestDev(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	d := startDev(t, data, "--live", "25s")
+	c := d.login("ann")
+	if got := c.round(1, 8); got.Coins < 0 || got.Total != got.Coins {
+		t.Errorf("first round gave %+v", got)
+	}
+	c.round(2, 3)
+	var open started
+	c.want(200, "PUT", "/rounds/3", nil, &open)
+	before := c.everything()
+	time.Sleep(2 * time.Second) // embedded Redis keeps nothing: what is to survive SIGKILL must have reached the log
+
+	d.kill()
+	d = startDev(t, data, "--live", "25s")
+	c = d.login("ann")
+	after := c.everything()
+	for what, was := range before {
+		if !reflect.DeepEqual(after[what], was) {
+			t.Errorf("%s was %v before SIGKILL and is %v after", what, was, after[what])
+		}
+	}
+	var again started
+	c.want(200, "PUT", "/rounds/3", nil, &again)
+	if again.Token != open.Token {
+		t.Error("the open round has another token after the restart")
+	}
+	if r := c.end(3, open.Token, 8); r.Total < 0 {
+		t.Errorf("the open round ended with %+v", r)
+	}
+
+	// Closed, settled, final board, and the next run.
+	eventually(t, 60*time.Second, func() error {
+		var shown struct{ Stage string }
+		c.want(200, "GET", "", nil, &shown)
+		if shown.Stage != "settled" {
+			return fmt.Errorf("stage is %s", shown.Stage)
+		}
+		return nil
+	})
+	var board struct {
+		Final   bool
+		Entries []struct{ User string }
+		Me      *struct{ Rank int }
+	}
+	c.want(200, "GET", "/leaderboard", nil, &board)
+	if !board.Final || len(board.Entries) != 1 || board.Me == nil || board.Me.Rank != 1 {
+		t.Errorf("final board is %+v, want ann alone on it", board)
+	}
+	eventually(t, 30*time.Second, func() error {
+		var me struct {
+			Next int `json:"next_number"`
+		}
+		c.want(200, "GET", "/me", nil, &me)
+		if me.Next != 1 {
+			return fmt.Errorf("next number is %d, want the next run's 1", me.Next)
+		}
+		return nil
+	})
+
+	began := time.Now()
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Wait(); err != nil {
+		t.Errorf("ended with %v\n%s", err, d.logged())
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("Ctrl-C took %s, want at most 5 s", took)
+	}
+	if log := d.logged(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("errors were logged:\n%s", log)
+	}
+}
+
+// startDev starts `shake dev` with short rounds and waits for its line.
+func startDev(t *testing.T, data string, flags ...string) *process {
+	t.Helper()
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "dev-*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{
+		"dev", "--data", data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
+		"--warmup", "1s", "--round", "1s", "--late", "3s", "--pool", "5000", "--log-level", "info",
+	}, flags...)
+	p := &process{t: t, cmd: exec.Command(bin, args...), log: log}
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "ready ") {
+		t.Fatalf("shake dev said %q, %v\n%s", line, err, p.logged())
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("ready after %s, want at most 5 s", took)
+	}
+	for _, word := range strings.Fields(line) {
+		if url, ok := strings.CutPrefix(word, "players="); ok {
+			p.url = url
+		}
+	}
+	return p
+}
+
+// demoClient is a player of the demo campaign.
+type demoClient struct {
+	*client
+	t *testing.T
+}
+
+func (p *process) login(user string) *demoClient {
+	p.t.Helper()
+	c, err := login(p.t.Context(), http.DefaultClient, p.url, user)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	d := &demoClient{client: c, t: p.t}
+	eventually(p.t, 10*time.Second, func() error {
+		var shown struct{ Stage string }
+		d.want(200, "GET", "", nil, &shown)
+		if shown.Stage == "warmup" {
+			return fmt.Errorf("still warming up")
+		}
+		return nil
+	})
+	return d
+}
+
+func (c *demoClient) want(status int, method, path string, body, answer any) {
+	c.t.Helper()
+	if !strings.HasPrefix(path, "/v1/") {
+		path = "/v1/campaigns/demo" + path
+	}
+	var raw json.RawMessage
+	got, err := c.call(c.t.Context(), method, path, body, &raw)
+	if err != nil || got != status {
+		c.t.Fatalf("%s %s answered %d %s, %v; want %d", method, path, got, raw, err, status)
+	}
+	if answer != nil {
+		if err := json.Unmarshal(raw, answer); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func (c *demoClient) round(number, shakes int) result {
+	c.t.Helper()
+	var s started
+	c.want(200, "PUT", fmt.Sprintf("/rounds/%d", number), nil, &s)
+	time.Sleep(900 * time.Millisecond)
+	return c.end(number, s.Token, shakes)
+}
+
+func (c *demoClient) end(number int, token string, shakes int) (r result) {
+	c.t.Helper()
+	time.Sleep(900 * time.Millisecond)
+	c.want(200, "POST", fmt.Sprintf("/rounds/%d/end", number), map[string]any{"token": token, "shakes": shakes}, &r)
+	return r
+}
+
+// everything is what must survive, once what is on its way has arrived.
+func (c *demoClient) everything() map[string]any {
+	c.t.Helper()
+	all := map[string]any{}
+	eventually(c.t, 10*time.Second, func() error {
+		for name, path := range map[string]string{
+			"me": "/me", "board": "/leaderboard?around=me", "wallet": "/v1/wallet", "inbox": "/v1/inbox", "campaign": "",
+			"result 1": "/rounds/1", "result 2": "/rounds/2",
+		} {
+			var raw json.RawMessage
+			if status, err := c.call(c.t.Context(), "GET", strings.Replace("/v1/campaigns/demo"+path, "/v1/campaigns/demo/v1", "/v1", 1), nil, &raw); err != nil || status != 200 {
+				return fmt.Errorf("%s answers %d, %v", name, status, err)
+			}
+			var v map[string]any
+			if err := json.Unmarshal(raw, &v); err != nil {
+				return err
+			}
+			all[name] = v
+		}
+		me := all["me"].(map[string]any)
+		if balance := all["wallet"].(map[string]any)["balance"]; balance != me["coins"] {
+			return fmt.Errorf("the wallet has %v, want %v", balance, me["coins"])
+		}
+		if pool := all["campaign"].(map[string]any)["pool"].(map[string]any); pool["left"] != pool["funded"].(float64)-me["coins"].(float64) {
+			return fmt.Errorf("pool shows %v with %v coins won", pool, me["coins"])
+		}
+		if board := all["board"].(map[string]any); me["coins"] != 0.0 && (board["me"] == nil || board["me"].(map[string]any)["coins"] != me["coins"]) {
+			return fmt.Errorf("board shows %v, want %v", board["me"], me["coins"])
+		}
+		return nil
+	})
+	return all
+}
