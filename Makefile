@@ -29,7 +29,7 @@ lint: ## gofmt and go vet
 
 fuzz: ## each fuzz target for FUZZTIME (5s)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | while IFS=: read -r file func; do \
-		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname "$$file")" || exit 1; \
 	done
 
 bench: ## speed of the round path against the base, RUNS (5) interleaved runs; writes .run/bench.json

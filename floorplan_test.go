@@ -32,7 +32,8 @@ var floors = map[string][]string{
 	"internal/redisdb":   {"event"},
 	"internal/sqldb":     {},
 	"internal/httpapi":   {},
-	"internal/config":    {},
+	"internal/config":    {"internal/yamlfile"},
+	"internal/yamlfile":  {},
 	"internal/devserver": {},
 	"internal/testenv/*": {"internal/testenv"},
 	"internal/sqldb/*":   {"internal/sqldb", "internal/testenv"},
@@ -48,9 +49,9 @@ var floors = map[string][]string{
 	"reward/sqlledger":       {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 	"reward/sqlinbox":        {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 
-	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi"},
-	"admin":  {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi"},
-	"ops":    {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi"},
+	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
+	"admin":  {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
+	"ops":    {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 
 	"internal/app": {"*"},
 	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops"},

@@ -2,20 +2,15 @@
 package admin
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/yamlfile"
 )
 
 // Spec is a campaign as its people write it: a YAML file. Lengths are like 10s or 2m30s, times like
@@ -25,9 +20,9 @@ type Spec struct {
 	Game      string            `yaml:"game"`
 	Market    string            `yaml:"market"`
 	Name      string            `yaml:"name"`
-	WarmupAt  time.Time         `yaml:"warmup_at"`
-	StartsAt  time.Time         `yaml:"starts_at"`
-	EndsAt    time.Time         `yaml:"ends_at"`
+	WarmupAt  Moment            `yaml:"warmup_at"`
+	StartsAt  Moment            `yaml:"starts_at"`
+	EndsAt    Moment            `yaml:"ends_at"`
 	Round     Length            `yaml:"round"`
 	Early     *Length           `yaml:"early"`
 	Late      *Length           `yaml:"late"`
@@ -46,22 +41,30 @@ type Spec struct {
 type Length time.Duration
 
 // UnmarshalYAML reads a length like 10s.
-func (l *Length) UnmarshalYAML(node ast.Node) error {
-	text, ok := node.(*ast.StringNode)
-	if ok {
-		if d, err := time.ParseDuration(text.Value); err == nil && d%time.Millisecond == 0 {
-			*l = Length(d)
-			return nil
-		}
+func (l *Length) UnmarshalYAML(node *yaml.Node) error {
+	d, err := time.ParseDuration(node.Value)
+	if node.Kind != yaml.ScalarNode || err != nil || d%time.Millisecond != 0 {
+		return yamlfile.Errorf(node, "want a length of whole milliseconds like 10s")
 	}
-	at := node.GetToken().Position
-	return fmt.Errorf("[%d:%d] want a length of whole milliseconds like 10s", at.Line, at.Column)
+	*l = Length(d)
+	return nil
 }
 
 // MarshalYAML writes a length like 10s.
 func (l Length) MarshalYAML() (any, error) { return time.Duration(l).String(), nil }
 
 func (l Length) ms() int64 { return time.Duration(l).Milliseconds() }
+
+// Moment is a time that was written with its zone; without one, 20:00 in Singapore would be 20:00 in Greenwich.
+type Moment struct{ time.Time }
+
+// UnmarshalYAML reads a time like 2026-11-11T20:00:00+08:00.
+func (m *Moment) UnmarshalYAML(node *yaml.Node) (err error) {
+	if m.Time, err = time.Parse(time.RFC3339, node.Value); err != nil {
+		return yamlfile.Errorf(node, "want a time with its zone like 2026-11-11T20:00:00+08:00")
+	}
+	return nil
+}
 
 // maxSpecBytes bounds a campaign's file.
 const maxSpecBytes = 1 << 20
@@ -72,41 +75,17 @@ func ParseSpec(text []byte) (Spec, error) {
 	if len(text) > maxSpecBytes {
 		return s, errors.New("campaign file: larger than 1 MiB")
 	}
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.CustomUnmarshaler(whole[int]), yaml.CustomUnmarshaler(whole[int64]),
-		yaml.CustomUnmarshaler(moment))
-	if err := d.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
-		return s, errors.New("campaign file: " + yaml.FormatError(err, false, false))
-	}
-	if err := d.Decode(new(struct{})); !errors.Is(err, io.EOF) {
-		return s, errors.New("campaign file: want one document, not two")
+	if err := yamlfile.Decode(text, &s); err != nil {
+		return s, fmt.Errorf("campaign file: %w", err)
 	}
 	return s, nil
-}
-
-// whole reads integers, with or without _ between digits; goccy alone would take 2.5 chances for 2.
-func whole[T int | int64](n *T, text []byte) error {
-	v, err := strconv.ParseInt(strings.ReplaceAll(string(bytes.TrimSpace(text)), "_", ""), 10, reflect.TypeFor[T]().Bits())
-	if err != nil {
-		return fmt.Errorf("%.20q: want a whole number that fits", bytes.TrimSpace(text))
-	}
-	*n = T(v)
-	return nil
-}
-
-// moment reads times that carry their zone; without one, 20:00 in Singapore would be 20:00 in Greenwich.
-func moment(t *time.Time, text []byte) (err error) {
-	plain := strings.Trim(string(bytes.TrimSpace(text)), `"'`)
-	if *t, err = time.Parse(time.RFC3339, plain); err != nil {
-		return fmt.Errorf("%.40q: want a time with its zone like 2026-11-11T20:00:00+08:00", plain)
-	}
-	return nil
 }
 
 // Campaign is the campaign that the spec describes, without what only its life brings: version, run, keys.
 func (s Spec) Campaign() game.Campaign {
 	c := game.Campaign{
 		ID: s.ID, Game: s.Game, Market: s.Market, Name: s.Name,
-		WarmupAt: ms(s.WarmupAt), StartsAt: ms(s.StartsAt), EndsAt: ms(s.EndsAt),
+		WarmupAt: ms(s.WarmupAt.Time), StartsAt: ms(s.StartsAt.Time), EndsAt: ms(s.EndsAt.Time),
 		RoundMS: s.Round.ms(), EarlyMS: game.DefaultEarlyMS(s.Round.ms()), LateMS: game.DefaultLateMS,
 		Chances: s.Chances, Pool: s.Pool, Floor: s.Floor, RoundCap: s.RoundCap, PlayerCap: s.PlayerCap,
 		Shards: s.Shards, ShakeRate: s.ShakeRate, Curve: s.Curve, Assets: s.Assets,

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/game"
@@ -94,11 +94,11 @@ func TestParseSpec_refuses(t *testing.T) {
 		with("round", "10.0001ms"):                       "[7:8] want a length of whole milliseconds",
 		with("round", "[10s]"):                           "[7:8] want a length of whole milliseconds",
 		with("late", "soon"):                             "want a length of whole milliseconds",
-		with("chances", "2.5"):                           `"2.5": want a whole number`,
-		with("chances", "many"):                          `"many": want a whole number`,
-		with("pool", "1e6"):                              `"1e6": want a whole number`,
+		with("chances", "2.5"):                           "[8:10] want a whole number",
+		with("chances", "many"):                          "[8:10] want a whole number",
+		with("pool", "0100"):                             `"0100": want a decimal number without a leading zero`,
 		with("pool", "99999999999999999999"):             "want a whole number",
-		with("shards", "4.0"):                            `"4.0": want a whole number`,
+		with("shards", "4.5"):                            "want a whole number",
 		with("starts_at", "2026-11-11 20:00:00"):         "want a time with its zone",
 		with("starts_at", "2026-11-11"):                  "want a time with its zone",
 		with("starts_at", "tonight"):                     "want a time with its zone",
@@ -106,9 +106,9 @@ func TestParseSpec_refuses(t *testing.T) {
 		with("assets", "[a]"):                            "[13:9]",
 		show + "---\nid: other\n":                        "want one document, not two",
 		"- a":                                            "campaign file",
-		"\xff\xfe":                                       "campaign file",
+		"\xff":                                           "campaign file",
 		show + strings.Repeat("#", 1<<20):                "larger than 1 MiB",
-		strings.Replace(show, "from: 1", "from: 1.5", 1): `"1.5": want a whole number`,
+		strings.Replace(show, "from: 1", "from: 1.5", 1): "[12:12] want a whole number",
 		strings.Replace(show, "from: 1", "form: 1", 1):   `unknown field "form"`,
 		strings.Replace(show, "0.5", "likely", 1):        "[12:28]",
 	} {

@@ -40,7 +40,7 @@ func (d *demo) spec(now time.Time) admin.Spec {
 	starts := now.Add(d.plan.Warmup)
 	return admin.Spec{
 		ID: DemoID, Game: "shake", Market: d.plan.Market, Name: "Shake demo",
-		WarmupAt: now, StartsAt: starts, EndsAt: starts.Add(d.plan.Live),
+		WarmupAt: admin.Moment{Time: now}, StartsAt: admin.Moment{Time: starts}, EndsAt: admin.Moment{Time: starts.Add(d.plan.Live)},
 		Round: admin.Length(d.plan.Round), Late: &late, Chances: d.plan.Chances, Pool: d.plan.Pool, Floor: d.plan.Floor,
 		Shards: d.plan.Shards, ShakeRate: game.DefaultShakeRate, Curve: demoCurve(d.plan.Round),
 	}

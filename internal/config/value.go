@@ -1,59 +1,29 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/shake-live/shake/internal/yamlfile"
 )
 
 // Duration is a length of time like 250ms, 10s or 168h.
 type Duration time.Duration
 
 // UnmarshalYAML reads a length like 10s.
-func (d *Duration) UnmarshalYAML(node ast.Node) error {
-	text, ok := plain(node)
-	v, err := time.ParseDuration(text)
-	if !ok || err != nil {
-		return fmt.Errorf("%s want a length like 250ms or 10s", position(node))
+func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
+	v, err := time.ParseDuration(node.Value)
+	if node.Kind != yaml.ScalarNode || err != nil {
+		return yamlfile.Errorf(node, "want a length like 250ms or 10s")
 	}
 	*d = Duration(v)
 	return nil
-}
-
-// plain is the text of a scalar.
-func plain(node ast.Node) (string, bool) {
-	text, ok := node.(*ast.StringNode)
-	if !ok {
-		return "", false
-	}
-	return text.Value, true
-}
-
-// position tells where a node stands, as goccy's own errors do.
-func position(node ast.Node) string {
-	at := node.GetToken().Position
-	return fmt.Sprintf("[%d:%d]", at.Line, at.Column)
-}
-
-// whole reads integers; goccy alone would take 12.5 for 12.
-func whole[T int | int16 | int32]() yaml.DecodeOption {
-	return yaml.CustomUnmarshaler(func(n *T, text []byte) error {
-		v, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, reflect.TypeFor[T]().Bits())
-		if err != nil {
-			return fmt.Errorf("%.20q: want a whole number that fits", bytes.TrimSpace(text))
-		}
-		*n = T(v)
-		return nil
-	})
 }
 
 // MarshalYAML writes a length like 10s.
@@ -86,12 +56,11 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalYAML reads the reference.
-func (s *Secret) UnmarshalYAML(node ast.Node) error {
-	text, ok := plain(node)
-	if !ok {
-		return fmt.Errorf("%s want env:NAME or file:PATH", position(node))
+func (s *Secret) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.ScalarNode {
+		return yamlfile.Errorf(node, "want env:NAME or file:PATH")
 	}
-	s.reference = text
+	s.reference = node.Value
 	return nil
 }
 
