@@ -51,6 +51,7 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(&streams{out: out, err: errOut}); err != nil {
 		fmt.Fprintln(errOut, "shake:", err)

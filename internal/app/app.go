@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,7 +43,8 @@ type App struct {
 // listener is a server on its socket.
 type listener struct {
 	net.Listener
-	server *http.Server
+	server  *http.Server
+	leaving atomic.Bool
 }
 
 // New opens everything the roles need. Nothing is served before Run.
@@ -102,10 +104,28 @@ func listen(addr string, h http.Handler) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{Listener: l, server: &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes,
-	}}, nil
+	out := &listener{Listener: l}
+	out.server = &http.Server{
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if out.leaving.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			h.ServeHTTP(w, r)
+		}),
+	}
+	return out, nil
+}
+
+// shutdown ends the server so that no request is lost that a client could send in good faith: for as long as the lame
+// duck lasts it serves on, while balancers see that it is not ready and each answer closes its connection, so that
+// hardly a connection is left on which a request could cross with the closing. Then it waits for requests under way.
+func (l *listener) shutdown(lameDuck, drain time.Duration) error {
+	l.leaving.Store(true)
+	time.Sleep(lameDuck)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	return l.server.Shutdown(ctx)
 }
 
 func (l *listener) serve() error {
@@ -204,9 +224,7 @@ func (a *App) drain() {
 	if a.access == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(a.cfg.Drain))
-	defer cancel()
-	if err := a.access.server.Shutdown(ctx); err != nil {
+	if err := a.access.shutdown(time.Duration(a.cfg.LameDuck), time.Duration(a.cfg.Drain)); err != nil {
 		a.log.Warn("requests were cut off at the end of the drain", "err", err)
 	}
 }

@@ -178,6 +178,7 @@ func devConfig(path string, at addresses) (config.Config, error) {
 	c.Providers = []string{"dev"}
 	c.Durability.Mode = "async"
 	c.Limits.UserRate = 0 // one tester is many players
+	c.LameDuck = 0        // nobody balances
 	c.Drain = config.Duration(2 * time.Second)
 	return c, nil
 }

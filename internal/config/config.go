@@ -31,6 +31,7 @@ type Config struct {
 	Cache      Cache      `yaml:"cache"`
 	Limits     Limits     `yaml:"limits"`
 	Worker     Worker     `yaml:"worker"`
+	LameDuck   Duration   `yaml:"lame_duck"`
 	Drain      Duration   `yaml:"drain"`
 	Log        Log        `yaml:"log"`
 }
@@ -139,9 +140,10 @@ func Default() Config {
 		Limits: Limits{
 			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
 		},
-		Worker: Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
-		Drain:  20 * second,
-		Log:    Log{Level: "info", Format: "json"},
+		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
+		LameDuck: 3 * second,
+		Drain:    20 * second,
+		Log:      Log{Level: "info", Format: "json"},
 	}
 }
 
@@ -208,6 +210,7 @@ func (c *Config) Validate() error {
 	for _, p := range c.Providers {
 		need(p == "dev", "providers: %q is not known; want dev", p)
 	}
+	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates())
 	return errors.Join(errs...)
 }

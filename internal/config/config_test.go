@@ -176,6 +176,7 @@ func TestParse_refuses(t *testing.T) {
 		{"drain: 10 s", "[5:8] want a length like 250ms or 10s"},
 		{"drain: -10s", "drain: want more than 0"},
 		{"drain: [10s]", "[5:8]"},
+		{"lame_duck: -1s", "lame_duck: want 0 or more"},
 		{"session_ttl: 1ms", "session_ttl: want at least 1s"},
 		{"namespace: a:b", "namespace"},
 		{"namespace: '{a}'", "namespace"},

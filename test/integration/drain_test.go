@@ -2,25 +2,22 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
 )
 
-// TestDrain sends SIGTERM to a process under load: every request that it accepted is answered, and it ends by
-// itself with a clean exit.
+// TestDrain sends SIGTERM to a process under load: every request that is sent before a balancer sees that the node is
+// not ready is answered, and so is every request on a connection that stays; it ends by itself with a clean exit.
 func TestDrain(t *testing.T) {
 	s := servers{
 		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+		lameDuck: time.Second, more: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
 	sys := newSystem(t, s)
 	sys.apply(campaign("drain", 10*time.Minute, 1000, 1_000_000, 4))
@@ -28,6 +25,7 @@ func TestDrain(t *testing.T) {
 	if status := ready(t, p); status != 200 {
 		t.Fatalf("readyz answers %d before the drain", status)
 	}
+	balancer := watchReady(t, p)
 	var answered, dropped atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 40 {
@@ -38,20 +36,13 @@ func TestDrain(t *testing.T) {
 				t.Errorf("login: %v", err)
 				return
 			}
-			for {
-				_, err := c.call(context.Background(), "GET", "/v1/campaigns/drain/me", nil, nil)
-				switch {
-				case err == nil:
-					answered.Add(1)
-				case errors.Is(err, syscall.ECONNREFUSED):
-					return // nothing was accepted any more
-				case unsent(err):
-					// The server had closed the connection before it read the request: a client sends it again.
-				default:
+			for balancer.sendsHere() {
+				if _, err := c.call(context.Background(), "GET", "/v1/campaigns/drain/me", nil, nil); err != nil {
 					dropped.Add(1)
 					t.Errorf("a request was dropped: %v", err)
 					return
 				}
+				answered.Add(1)
 			}
 		})
 	}
@@ -67,10 +58,30 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// unsent tells whether a connection ended before any byte of an answer, as an idle one does that the server closes
-// while the next request is on its way.
-func unsent(err error) bool {
-	return strings.Contains(err.Error(), "server closed idle connection") || errors.Is(err, syscall.ECONNRESET) || strings.HasSuffix(err.Error(), "EOF")
+// balancer looks at a node's readiness every 100 ms, as the thing before it does.
+type balancer struct{ red atomic.Bool }
+
+func (b *balancer) sendsHere() bool { return !b.red.Load() }
+
+func watchReady(t *testing.T, p *process) *balancer {
+	b := &balancer{}
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		for b.sendsHere() {
+			time.Sleep(100 * time.Millisecond)
+			resp, err := http.Get(p.opsURL + "/readyz")
+			if err != nil {
+				t.Errorf("the node was gone before it was not ready: %v", err)
+				b.red.Store(true)
+				return
+			}
+			_ = resp.Body.Close()
+			b.red.Store(resp.StatusCode != http.StatusOK)
+		}
+	}()
+	return b
 }
 
 func ready(t *testing.T, p *process) int {

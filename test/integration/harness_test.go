@@ -57,6 +57,7 @@ type servers struct {
 	kafka     []string
 	dsn       string
 	namespace string
+	lameDuck  time.Duration
 	more      string // further lines of the configuration
 }
 
@@ -70,6 +71,7 @@ sessions: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 runs: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 providers: [dev]
 log: {level: info, format: text}
+lame_duck: %s
 %s
 `
 
@@ -81,7 +83,7 @@ func newSystem(t *testing.T, s servers) *system {
 	}
 	sys := &system{t: t, bin: bin, config: filepath.Join(t.TempDir(), "shake.yaml")}
 	sys.env = append(os.Environ(), "SHAKE_DSN="+s.dsn, "SHAKE_KEY=a key for these tests only")
-	text := fmt.Sprintf(settings, s.namespace, quoted(s.redis), s.cluster, quoted(s.kafka), s.more)
+	text := fmt.Sprintf(settings, s.namespace, quoted(s.redis), s.cluster, quoted(s.kafka), s.lameDuck, s.more)
 	if err := os.WriteFile(sys.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
