@@ -21,7 +21,7 @@ type BatchOptions struct {
 	MaxBatch    int           // calls in one script call; default 64: longer scripts hold up their primary for over a millisecond
 	MaxFlight   int           // calls in one flight; default 1024
 	MaxQueue    int           // calls waiting for one primary; default 16384, about a second's work
-	MaxAge      time.Duration // a call that is not answered by then gets ErrBusy; default 1 s
+	MaxAge      time.Duration // a call that has waited so long is not sent any more and gets ErrBusy; default 1 s
 	Flights     int           // flights under way to one primary; default 1: the next one gathers meanwhile
 	Replicas    int           // that must have a flight's writes before its replies count as safe; default 0
 	WaitTimeout time.Duration // for the replicas; default 200 ms
@@ -88,7 +88,7 @@ func NewBatcher(db *DB, opts BatchOptions) *Batcher {
 }
 
 // Do sends the call with the next flight to its primary and waits for the answer, until ctx ends or the call
-// is MaxAge old. A call given up by its context may still happen.
+// has waited MaxAge and one flight more. A call given up by its context may still happen.
 func (b *Batcher) Do(ctx context.Context, call Call) (Reply, error) {
 	p := &pending{Call: call, born: time.Now(), done: make(chan struct{})}
 	if err := b.enqueue(ctx, p); err != nil {
@@ -194,6 +194,9 @@ type pending struct {
 	reply Reply
 	err   error
 }
+
+// late tells whether p is too old to be sent.
+func (p *pending) late(now time.Time, maxAge time.Duration) bool { return now.Sub(p.born) > maxAge }
 
 func (p *pending) finish(r Reply, err error) {
 	p.reply, p.err = r, err

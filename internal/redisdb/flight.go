@@ -19,6 +19,9 @@ type flight struct {
 	byHead  map[*Head]*batch
 	keys    map[string]struct{}
 	spare   []*batch // of flights before, for their memory
+
+	retry []*pending    // of this flight, to be sent again
+	pause time.Duration // before that
 }
 
 // batch is the calls of one script call.
@@ -29,7 +32,8 @@ type batch struct {
 	words []any // of the script call
 }
 
-// load takes what waits and fits; what does not fit keeps its place in line.
+// load takes what waits and fits; what does not fit keeps its place in line. Whoever has waited for MaxAge is
+// answered: his client has given up or is about to, and what is sent for nobody holds up those behind.
 func (f *flight) load() {
 	for _, b := range f.batches {
 		clear(b.calls)
@@ -39,7 +43,7 @@ func (f *flight) load() {
 	f.calls, f.batches = f.calls[:0], f.batches[:0]
 	clear(f.byHead)
 	clear(f.keys)
-	l := f.lane
+	l, now := f.lane, time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rest := l.queue[:0]
@@ -51,6 +55,8 @@ func (f *flight) load() {
 		switch {
 		case p.dropped.Load():
 			p.finish(Reply{}, context.Canceled)
+		case p.late(now, l.b.opts.MaxAge):
+			p.finish(Reply{}, ErrBusy)
 		case !f.take(p):
 			rest = append(rest, p)
 		}
@@ -90,14 +96,6 @@ func (f *flight) batch(head *Head) *batch {
 	return b
 }
 
-// giveUp answers calls that were loaded and did not fly.
-func (f *flight) giveUp(err error) {
-	for _, p := range f.calls {
-		p.finish(Reply{}, err)
-	}
-	f.calls = f.calls[:0]
-}
-
 // drop throws the link away.
 func (f *flight) drop() {
 	if f.link != nil {
@@ -106,16 +104,20 @@ func (f *flight) drop() {
 	}
 }
 
-// fly sends the batches and hands out the replies.
+// fly takes what waits, sends it and hands out the replies. Before that comes the link: who waits grows older while
+// it is dialled.
 func (f *flight) fly() {
 	opts := f.lane.b.opts
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.lane.b.ctx), opts.MaxAge+opts.WaitTimeout)
 	defer cancel()
-	if err := f.connect(ctx); err != nil {
+	err := f.connect(ctx)
+	if f.load(); len(f.calls) == 0 {
+		return
+	}
+	if err != nil {
 		opts.Observer.Flight(len(f.calls), 0, err)
-		f.lane.b.db.Reload(ctx)
-		f.lane.again(f.calls, "dial", 20*time.Millisecond)
-		f.calls = f.calls[:0]
+		f.again(f.calls, "dial", 20*time.Millisecond)
+		f.sendAgain(ctx)
 		return
 	}
 	sent := time.Now()
@@ -126,8 +128,8 @@ func (f *flight) fly() {
 		againSafe, err = f.send(ctx, again)
 		safe = safe && againSafe
 	}
-	f.land(ctx, safe, err)
-	f.calls = f.calls[:0]
+	f.land(safe, err)
+	f.sendAgain(ctx)
 }
 
 func (f *flight) connect(ctx context.Context) (err error) {
@@ -205,12 +207,12 @@ func (f *flight) reload(ctx context.Context) (again []*batch) {
 }
 
 // land hands out the replies of each batch; a broken link is thrown away, whatever it still said.
-func (f *flight) land(ctx context.Context, safe bool, err error) {
+func (f *flight) land(safe bool, err error) {
 	broken := false
 	for _, b := range f.batches {
 		if b.cmd.Err() == nil {
 			f.deliver(b, safe)
-		} else if f.fail(ctx, b) {
+		} else if f.fail(b) {
 			broken = true
 		}
 	}

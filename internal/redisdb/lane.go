@@ -55,11 +55,17 @@ func (l *lane) run() {
 			return
 		case <-l.wake:
 		}
-		for f.load(); len(f.calls) > 0 && l.b.ctx.Err() == nil; f.load() {
+		for l.waited() && l.b.ctx.Err() == nil {
 			f.fly()
 		}
-		f.giveUp(ErrClosed)
 	}
+}
+
+// waited tells whether somebody waits for a flight.
+func (l *lane) waited() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) > 0
 }
 
 func (l *lane) end() {
@@ -83,22 +89,19 @@ func (l *lane) warm(ctx context.Context, scripts []*Script) error {
 	return link.loadScripts(ctx, scripts)
 }
 
-// again puts calls that met a passing fault back in line, for the primary that holds them by then.
+// again puts calls that met a passing fault back in line after a pause, for the primary that holds them by then.
 // Whoever has waited MaxAge gets ErrBusy: a bounded wait, and the player asks again.
-func (l *lane) again(calls []*pending, reason string, pause time.Duration) {
-	if len(calls) == 0 {
-		return
-	}
-	l.b.opts.Observer.Retry(reason)
+func (l *lane) again(calls []*pending, pause time.Duration) {
 	if pause > 0 {
 		select {
 		case <-time.After(pause):
 		case <-l.b.ctx.Done():
 		}
 	}
+	now := time.Now()
 	for _, p := range calls {
 		p.asking = false
-		if time.Since(p.born) > l.b.opts.MaxAge {
+		if p.late(now, l.b.opts.MaxAge) {
 			p.finish(Reply{}, ErrBusy)
 		} else if err := l.b.enqueue(l.b.ctx, p); err != nil {
 			p.finish(Reply{}, err)
