@@ -18,7 +18,6 @@ import (
 // Campaigns keeps campaigns for good.
 type Campaigns interface {
 	Campaign(ctx context.Context, id string) (*game.Campaign, error)
-	Published(ctx context.Context, market string) ([]string, error)
 	Save(ctx context.Context, c *game.Campaign, before int64, orders ...inventory.Order) error
 	PendingFundings(ctx context.Context, run inventory.Run) ([]event.Funding, error)
 	FundingDone(ctx context.Context, run inventory.Run, number int64) error
@@ -296,21 +295,4 @@ func (o *Office) fundOnce(ctx context.Context, keeper *inventory.Keeper, run inv
 		}
 	}
 	return err
-}
-
-// List gives all campaigns.
-func (o *Office) List(ctx context.Context) ([]*game.Campaign, error) {
-	ids, err := o.campaigns.Published(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	list := make([]*game.Campaign, 0, len(ids))
-	for _, id := range ids {
-		c, err := o.campaigns.Campaign(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, nil
 }

@@ -132,17 +132,6 @@ func (s *campaigns) Campaign(_ context.Context, id string) (*game.Campaign, erro
 	return &c, nil
 }
 
-func (s *campaigns) Published(_ context.Context, market string) (ids []string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, c := range s.all {
-		if market == "" || c.Market == market {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
-}
-
 func (s *campaigns) Save(_ context.Context, c *game.Campaign, before int64, orders ...inventory.Order) error {
 	s.mu.Lock()
 	if s.all[c.ID].Version != before {

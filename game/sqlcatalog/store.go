@@ -48,7 +48,35 @@ func (s *Store) Published(ctx context.Context, market string) ([]string, error) 
 	return ids, rows.Err()
 }
 
-func one(row *sql.Row) (*game.Campaign, error) {
+// All gives every campaign, by id.
+func (s *Store) All(ctx context.Context) ([]*game.Campaign, error) {
+	return s.list(ctx, "SELECT doc FROM campaigns ORDER BY id")
+}
+
+// Unsettled gives the campaigns whose run is not settled, by id.
+func (s *Store) Unsettled(ctx context.Context) ([]*game.Campaign, error) {
+	return s.list(ctx, "SELECT doc FROM campaigns WHERE NOT settled ORDER BY id")
+}
+
+func (s *Store) list(ctx context.Context, query string) ([]*game.Campaign, error) {
+	rows, err := s.db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []*game.Campaign
+	for rows.Next() {
+		c, err := one(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// one reads the campaign of a row.
+func one(row interface{ Scan(...any) error }) (*game.Campaign, error) {
 	var doc []byte
 	if err := row.Scan(&doc); errors.Is(err, sql.ErrNoRows) {
 		return nil, game.ErrNotFound
@@ -92,11 +120,11 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, c *game.Campaign, before in
 	var result sql.Result
 	var err error
 	if before == 0 {
-		result, err = tx.ExecContext(ctx, "INSERT INTO campaigns (id, market, version, run, doc) VALUES (?, ?, ?, ?, ?)"+
-			s.db.Keep("id"), c.ID, c.Market, c.Version, c.Run, doc)
+		result, err = tx.ExecContext(ctx, "INSERT INTO campaigns (id, market, version, run, settled, doc) VALUES (?, ?, ?, ?, ?, ?)"+
+			s.db.Keep("id"), c.ID, c.Market, c.Version, c.Run, c.SettledAt != nil, doc)
 	} else {
-		result, err = tx.ExecContext(ctx, "UPDATE campaigns SET market = ?, version = ?, run = ?, doc = ? WHERE id = ? AND version = ?",
-			c.Market, c.Version, c.Run, doc, c.ID, before)
+		result, err = tx.ExecContext(ctx, "UPDATE campaigns SET market = ?, version = ?, run = ?, settled = ?, doc = ? WHERE id = ? AND version = ?",
+			c.Market, c.Version, c.Run, c.SettledAt != nil, doc, c.ID, before)
 	}
 	if err != nil {
 		return err

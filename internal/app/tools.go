@@ -90,14 +90,7 @@ func (t Target) Apply(ctx context.Context, log *slog.Logger, spec admin.Spec) (c
 // List gives all campaigns.
 func (t Target) List(ctx context.Context, log *slog.Logger) (list []*game.Campaign, err error) {
 	err = t.withSQL(ctx, func(_ config.Config, db *sqldb.DB) error {
-		campaigns := sqlcatalog.New(db)
-		ids, err := campaigns.Published(ctx, "")
-		for _, id := range ids {
-			c, oneErr := campaigns.Campaign(ctx, id)
-			if err = errors.Join(err, oneErr); err == nil {
-				list = append(list, c)
-			}
-		}
+		list, err = sqlcatalog.New(db).All(ctx)
 		return err
 	})
 	return list, err

@@ -46,10 +46,10 @@ func (w *worker) run(ctx context.Context) error {
 	}
 }
 
-// look begins a job for each run that is not settled and has none, and refreshes the copies of campaigns, in
-// case a publisher died between database and Redis.
+// look begins a job for each run that is not settled and has none, and refreshes their copies, in case a publisher
+// died between database and Redis. What is settled is left to the copies' own expiry.
 func (w *worker) look(ctx context.Context) error {
-	list, err := w.office.List(ctx)
+	list, err := w.campaigns.Unsettled(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,7 @@ func (w *worker) look(ctx context.Context) error {
 		if err := w.copies.Put(ctx, c); err != nil {
 			return err
 		}
-		if c.SettledAt == nil {
-			w.begin(ctx, c)
-		}
+		w.begin(ctx, c)
 	}
 	return nil
 }
