@@ -283,8 +283,8 @@ func TestBadInput_queries(t *testing.T) {
 		"limit=0", "limit=-1", "limit=101", "limit=1000000", "limit=9223372036854775808", "limit=1.5", "limit=1e1", "limit=ten", "limit=+5", "limit=%2B5",
 		"limit=05", "limit=0x5", "limit=5%00", "limit=%ff", "limit=null", "limit=%zz", "limit=5;x=1", "limit=5&limit=6",
 	}
-	befores := []string{"before=x", "before=1", "before=.a", "before=1.", "before=1.%ff", "before=1.a%00", "before=1.%0a", "before=9223372036854775808.a",
-		"before=1.a&before=1.b", "before=1." + strings.Repeat("a", 1000), "before=%zz"}
+	befores := []string{"next=x", "next=1", "next=.a", "next=1.", "next=1.%ff", "next=1.a%00", "next=1.%0a", "next=9223372036854775808.a",
+		"next=1.a&next=1.b", "next=1." + strings.Repeat("a", 1000), "next=%zz"}
 	queries := map[string][]string{
 		"/v1/campaigns": {
 			"market=sg", "market=S", "market=SGP", "market=S1", "market=%ff%ff", "market=S%00", "market=%20SG", "market=SG&market=MY", "market=%zz", "market=SG;x",
@@ -298,10 +298,13 @@ func TestBadInput_queries(t *testing.T) {
 		for _, q := range list {
 			table = append(table, bad{path + "?" + q[:min(len(q), 30)], "400 malformed", call{method: "GET", path: path + "?" + q, as: "ann"}})
 		}
+		for _, q := range []string{"before=1", "x=", "Limit=5", "%00=1"} {
+			table = append(table, bad{path + "?" + q, "400 unknown_field", call{method: "GET", path: path + "?" + q, as: "ann"}})
+		}
 	}
 	s.refused(t, table)
-	for _, q := range []string{"/v1/campaigns?market=", "/v1/campaigns/demo/leaderboard?limit=&around=", "/v1/wallet?limit=&before=", "/v1/time?x=1"} {
-		s.want("200", call{method: "GET", path: q, as: "ann", bad: true}) // an empty value is none, and an unknown one nobody's
+	for _, q := range []string{"/v1/campaigns?market=", "/v1/campaigns/demo/leaderboard?limit=&around=", "/v1/wallet?limit=&next=", "/v1/time?x=1"} {
+		s.want("200", call{method: "GET", path: q, as: "ann", bad: true}) // an empty value is none; where there is no query, nobody reads it
 	}
 }
 

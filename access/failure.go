@@ -20,7 +20,7 @@ var problems = []struct {
 }{
 	{game.ErrNotFound, httpapi.NotFound, "no such campaign or round"},
 	{reward.ErrNotFound, httpapi.NotFound, "no such notice"},
-	{reward.ErrBadPage, httpapi.Malformed, "before is no cursor of ours"},
+	{reward.ErrBadPage, httpapi.Malformed, "next is no cursor of ours"},
 	{game.ErrTokenInvalid, httpapi.TokenInvalid, "the token was not signed for this round"},
 	{game.ErrNotYours, httpapi.NotYours, "the round belongs to another player"},
 	{game.ErrNotLive, httpapi.NotLive, "rounds start while the campaign is live"},

@@ -2,34 +2,41 @@ package access
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/shake-live/shake/internal/httpapi"
 )
 
-// query reads one parameter of the query: "" where it is empty or left out. gin reads what it can of a broken
-// query and drops the rest, so a limit that a client misspelt would be no limit: here it is refused.
-func query(c *gin.Context, name string) (string, *httpapi.Problem) {
+// query reads the parameters of the query, which must be among the known ones. gin reads what it can of a broken query
+// and drops the rest, so a limit that a client misspelt would be no limit: here it is refused.
+func query(c *gin.Context, known ...string) (url.Values, *httpapi.Problem) {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
-	switch {
-	case err != nil:
-		return "", httpapi.Bad(httpapi.Malformed, "the query can't be read")
-	case len(values[name]) > 1:
-		return "", httpapi.Bad(httpapi.Malformed, "%s stands there twice", name)
+	if err != nil {
+		return nil, httpapi.Bad(httpapi.Malformed, "the query can't be read")
 	}
-	return values.Get(name), nil
+	for name, all := range values {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, httpapi.Bad(httpapi.UnknownField, "the query knows %s", strings.Join(known, " and "))
+		case len(all) > 1:
+			return nil, httpapi.Bad(httpapi.Malformed, "%s stands there twice", name)
+		}
+	}
+	return values, nil
 }
 
 // maxRows bounds a page.
 const maxRows = 100
 
 // limit reads how many rows are wanted; 0 where the client leaves it to us.
-func limit(c *gin.Context) (int, *httpapi.Problem) {
-	text, p := query(c, "limit")
-	if p != nil || text == "" {
-		return 0, p
+func limit(values url.Values) (int, *httpapi.Problem) {
+	text := values.Get("limit")
+	if text == "" {
+		return 0, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxRows || strconv.Itoa(n) != text {
@@ -52,13 +59,15 @@ func opaque(text string) bool {
 	return text != "" && len(text) <= maxOpaque
 }
 
-// page reads which rows are wanted: how many, and from below which cursor.
-func page(c *gin.Context) (rows int, before string, p *httpapi.Problem) {
-	if rows, p = limit(c); p != nil {
+// page reads which rows are wanted: how many, and from which cursor on.
+func page(c *gin.Context) (rows int, next string, p *httpapi.Problem) {
+	values, p := query(c, "limit", "next")
+	if p != nil {
 		return 0, "", p
 	}
-	if before, p = query(c, "before"); p == nil && before != "" && !opaque(before) {
-		p = httpapi.Bad(httpapi.Malformed, "before is no cursor of ours")
+	if next = values.Get("next"); next != "" && !opaque(next) {
+		return 0, "", httpapi.Bad(httpapi.Malformed, "next is no cursor of ours")
 	}
-	return rows, before, p
+	rows, p = limit(values)
+	return rows, next, p
 }

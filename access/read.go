@@ -59,7 +59,8 @@ func (s *Server) getTime(c *gin.Context) {
 }
 
 func (s *Server) getCampaigns(c *gin.Context) {
-	market, p := query(c, "market")
+	values, p := query(c, "market")
+	market := values.Get("market")
 	if p == nil && market != "" && !marketPattern.MatchString(market) {
 		p = httpapi.Bad(httpapi.Malformed, "market: want two capital letters")
 	}
@@ -129,13 +130,13 @@ func matches(header, etag string) bool {
 }
 
 func (s *Server) getBoard(c *gin.Context) {
-	n, p := limit(c)
-	var around string
-	if p == nil {
-		around, p = query(c, "around")
-	}
+	values, p := query(c, "limit", "around")
+	around, n := values.Get("around"), 0
 	if p == nil && around != "" && around != "me" {
 		p = httpapi.Bad(httpapi.Malformed, `around: want "me"`)
+	}
+	if p == nil {
+		n, p = limit(values)
 	}
 	if p != nil {
 		httpapi.Fail(c, p)
@@ -159,13 +160,13 @@ func (s *Server) getBoard(c *gin.Context) {
 }
 
 func (s *Server) getWallet(c *gin.Context) {
-	n, before, p := page(c)
+	n, next, p := page(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
 	user := caller(c).User
-	entries, next, err := s.Wallets.History(c.Request.Context(), user, before, n)
+	entries, after, err := s.Wallets.History(c.Request.Context(), user, next, n)
 	if err != nil {
 		fail(c, err)
 		return
@@ -176,22 +177,22 @@ func (s *Server) getWallet(c *gin.Context) {
 		return
 	}
 	noStore(c)
-	c.JSON(http.StatusOK, walletOf(balance, entries, next))
+	c.JSON(http.StatusOK, walletOf(balance, entries, after))
 }
 
 func (s *Server) getInbox(c *gin.Context) {
-	n, before, p := page(c)
+	n, next, p := page(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
-	notices, next, err := s.Inboxes.Inbox(c.Request.Context(), caller(c).User, before, n)
+	notices, after, err := s.Inboxes.Inbox(c.Request.Context(), caller(c).User, next, n)
 	if err != nil {
 		fail(c, err)
 		return
 	}
 	noStore(c)
-	c.JSON(http.StatusOK, inboxOf(notices, next))
+	c.JSON(http.StatusOK, inboxOf(notices, after))
 }
 
 func (s *Server) postReceipt(c *gin.Context) {

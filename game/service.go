@@ -253,9 +253,13 @@ func (s *Service) Me(ctx context.Context, campaign, user string) (Me, error) {
 		open := c.open(user, *st.Open)
 		me.Open = &open
 	}
-	if st.Last != nil {
+	switch {
+	case st.Last == nil:
+	case st.Last.Safe:
 		last := c.result(*st.Last)
 		me.Last, me.Coins = &last, last.Total
+	default: // it may be gone after a fail-over: what it brought is not told yet
+		me.Coins = st.Last.Round.Total - st.Last.Round.Paid
 	}
 	return me, nil
 }
