@@ -25,6 +25,7 @@ type BatchOptions struct {
 	Flights     int           // flights under way to one primary; default 1: the next one gathers meanwhile
 	Replicas    int           // that must have a flight's writes before its replies count as safe; default 0
 	WaitTimeout time.Duration // for the replicas; default 200 ms
+	Sweep       time.Duration // how often lanes of addresses that are no primary's any more are ended; default 10 s
 	Observer    Observer      // told about flights; default nobody
 }
 
@@ -51,6 +52,9 @@ func (o BatchOptions) withDefaults() BatchOptions {
 	}
 	if o.WaitTimeout == 0 {
 		o.WaitTimeout = 200 * time.Millisecond
+	}
+	if o.Sweep == 0 {
+		o.Sweep = 10 * time.Second
 	}
 	if o.Observer == nil {
 		o.Observer = deaf{}
@@ -84,6 +88,9 @@ type Batcher struct {
 func NewBatcher(db *DB, opts BatchOptions) *Batcher {
 	b := &Batcher{db: db, opts: opts.withDefaults(), lanes: map[string]*lane{}}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if db.cluster != nil { // a single server's address never changes
+		b.wg.Go(b.sweep)
+	}
 	return b
 }
 
@@ -139,11 +146,25 @@ func (b *Batcher) Close() error {
 }
 
 func (b *Batcher) enqueue(ctx context.Context, p *pending) error {
-	l, err := b.lane(ctx, p.Head.Keys[0])
+	addr, err := b.db.primary(ctx, p.Head.Keys[0])
 	if err != nil {
-		return err
+		return errors.Join(ErrBusy, err)
 	}
-	return l.add(p)
+	return b.enqueueAt(addr, p)
+}
+
+// enqueueAt puts p in line for an address. A lane that retired since it was picked is out of the map by the time
+// that it can be asked for again, so this comes to an end.
+func (b *Batcher) enqueueAt(addr string, p *pending) error {
+	for {
+		l, err := b.laneAt(addr)
+		if err == nil {
+			err = l.add(p)
+		}
+		if !errors.Is(err, errRetired) {
+			return err
+		}
+	}
 }
 
 // lane is the queue of the primary that holds key.
@@ -174,6 +195,37 @@ func (b *Batcher) laneAt(addr string) (*lane, error) {
 		b.wg.Go(l.run)
 	}
 	return l, nil
+}
+
+// sweep ends lanes of addresses that are no primary's any more, until the batcher closes: a node that left or was
+// failed over would keep its goroutines and connection for ever.
+func (b *Batcher) sweep() {
+	tick := time.NewTicker(b.opts.Sweep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, b.opts.Sweep)
+		if primaries, err := b.db.primaries(ctx); err == nil {
+			b.retireBut(primaries)
+		}
+		cancel()
+	}
+}
+
+// retireBut ends all lanes but these. One in which somebody waits has its turn with the next sweep; one that is
+// needed after all, as by a slot on its way to a node that has none yet, is made anew.
+func (b *Batcher) retireBut(keep map[string]bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for addr, l := range b.lanes {
+		if !keep[addr] && l.retire() {
+			delete(b.lanes, addr)
+		}
+	}
 }
 
 func closedErr(closed bool) error {

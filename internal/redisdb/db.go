@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -149,6 +150,19 @@ func (db *DB) primary(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	return node.Options().Addr, nil
+}
+
+// primaries are the addresses of a cluster's primaries, as it names them now.
+func (db *DB) primaries(ctx context.Context) (map[string]bool, error) {
+	var mu sync.Mutex
+	addrs := map[string]bool{}
+	err := db.cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		addrs[node.Options().Addr] = true
+		return nil
+	})
+	return addrs, err
 }
 
 // Reload asks the cluster for its slots anew, after an answer that showed the map to be old.

@@ -71,13 +71,9 @@ func isPassing(word string) bool {
 // ask sends the calls, this once, to the node that is taking over their slot; where is "<slot> <address>".
 func (l *lane) ask(calls []*pending, where string) {
 	_, addr, _ := strings.Cut(where, " ")
-	target, err := l.b.laneAt(addr)
 	for _, p := range calls {
 		p.asking = true
-		if err == nil {
-			err = target.add(p)
-		}
-		if err != nil {
+		if err := l.b.enqueueAt(addr, p); err != nil {
 			p.finish(Reply{}, ErrBusy)
 		}
 	}

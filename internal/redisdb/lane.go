@@ -2,6 +2,7 @@ package redisdb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,20 +16,24 @@ type lane struct {
 
 	mu    sync.Mutex
 	queue []*pending
-	ended bool
+	ended error         // why it takes no more calls
 	wake  chan struct{} // one token: the queue is not empty
+	gone  chan struct{} // closed when it retires
 }
 
+// errRetired says that a lane ended after it was picked: there may be a new one by now.
+var errRetired = errors.New("redis: lane has retired")
+
 func newLane(b *Batcher, addr string) *lane {
-	return &lane{b: b, addr: addr, wake: make(chan struct{}, 1)}
+	return &lane{b: b, addr: addr, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
 func (l *lane) add(calls ...*pending) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.ended:
-		return ErrClosed
+	case l.ended != nil:
+		return l.ended
 	case len(l.queue)+len(calls) > l.b.opts.MaxQueue:
 		return ErrOverloaded
 	}
@@ -44,7 +49,7 @@ func (l *lane) rouse() {
 	}
 }
 
-// run flies until the batcher closes.
+// run flies until the batcher closes or the lane retires.
 func (l *lane) run() {
 	f := &flight{lane: l, byHead: map[*Head]*batch{}, keys: map[string]struct{}{}}
 	defer f.drop()
@@ -52,6 +57,8 @@ func (l *lane) run() {
 		select {
 		case <-l.b.ctx.Done():
 			l.end()
+			return
+		case <-l.gone:
 			return
 		case <-l.wake:
 		}
@@ -71,11 +78,23 @@ func (l *lane) waited() bool {
 func (l *lane) end() {
 	l.mu.Lock()
 	left := l.queue
-	l.queue, l.ended = nil, true
+	l.queue, l.ended = nil, ErrClosed
 	l.mu.Unlock()
 	for _, p := range left {
 		p.finish(Reply{}, ErrClosed)
 	}
+}
+
+// retire ends the lane unless somebody waits in it, and tells whether it did. Flights under way land first.
+func (l *lane) retire() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) > 0 || l.ended != nil {
+		return false
+	}
+	l.ended = errRetired
+	close(l.gone)
+	return true
 }
 
 // warm makes a call's first steps ahead of it, over a link of its own: the scripts stay in the server.
