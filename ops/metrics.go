@@ -26,6 +26,7 @@ type Metrics struct {
 	flightLen prometheus.Histogram
 	batchLen  *prometheus.HistogramVec
 	retries   *prometheus.CounterVec
+	refusals  *prometheus.CounterVec
 	unsafe    prometheus.Counter
 	answers   *prometheus.CounterVec
 	staleAge  *prometheus.GaugeVec
@@ -76,6 +77,7 @@ func NewMetrics() *Metrics {
 		flightLen: f.histogram("shake_redis_flight_calls", "Calls in a round trip.", sizeBuckets).WithLabelValues().(prometheus.Histogram),
 		batchLen:  f.histogram("shake_redis_script_calls", "Rounds or other calls in one script call.", sizeBuckets, "script"),
 		retries:   f.counter("shake_redis_retries_total", "Times that calls went back to the queue, by reason.", "reason"),
+		refusals:  f.counter("shake_redis_refusals_total", "Script calls that a Redis would not do until somebody helps it: oom, noreplicas, misconf.", "reason"),
 		unsafe:    f.counter("shake_redis_short_waits_total", "Flights that fewer replicas than wanted had in time.").WithLabelValues(),
 		answers:   f.counter("shake_catalog_answers_total", "Configuration read, by the layer that had it.", "layer"),
 		staleAge:  f.gauge("shake_catalog_stale_age_seconds", "Age of the last stale copy that had to do.", "campaign"),
@@ -157,6 +159,9 @@ func (m *Metrics) Batch(script string, calls int) {
 
 // Retry implements redisdb.Observer.
 func (m *Metrics) Retry(reason string) { m.retries.WithLabelValues(reason).Inc() }
+
+// Refused implements redisdb.Observer.
+func (m *Metrics) Refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }
 
 // Short implements redisdb.Observer.
 func (m *Metrics) Short() { m.unsafe.Inc() }

@@ -62,6 +62,7 @@ func TestMetrics(t *testing.T) {
 	m.Flight(1, time.Millisecond, errors.New("link"))
 	m.Batch("end", 3)
 	m.Retry("moved")
+	m.Refused("oom")
 	m.Short()
 	m.Answered("process")
 	m.Stale("night", time.Second)
@@ -94,6 +95,7 @@ func TestMetrics(t *testing.T) {
 		`shake_http_requests_total{code="not_found",method="any",route="none",status="404"} 1`,
 		`shake_pool_coins{campaign="night",state="left"} 4`,
 		`shake_redis_script_calls_sum{script="end"} 3`,
+		`shake_redis_refusals_total{reason="oom"} 1`,
 		`shake_relay_total{campaign="night",what="rounds"} 30`,
 		`shake_consumer_stopped{group="ledger",partition="2"} 1`,
 		`shake_ledger_total{what="coins"} 9`,

@@ -12,7 +12,7 @@ import (
 var (
 	ErrOverloaded = errors.New("redis: queue is full")     // nothing was sent
 	ErrFenced     = errors.New("redis: shard is not open") // nothing was changed
-	ErrBusy       = errors.New("redis: no answer in time") // it may or may not have happened
+	ErrBusy       = errors.New("redis: can't do it now")   // no answer in time, or refused: it may or may not have happened
 	ErrClosed     = errors.New("redis: batcher is closed") // nothing was sent
 )
 
@@ -34,6 +34,7 @@ type Observer interface {
 	Flight(calls int, took time.Duration, err error) // one round trip to a primary
 	Batch(script string, calls int)                  // one script call
 	Retry(reason string)                             // calls went back to the queue
+	Refused(reason string)                           // a server takes no writes for now; its calls were answered as busy
 	Short()                                          // fewer replicas than wanted had a flight in time
 }
 
@@ -67,6 +68,7 @@ type deaf struct{}
 func (deaf) Flight(int, time.Duration, error) {}
 func (deaf) Batch(string, int)                {}
 func (deaf) Retry(string)                     {}
+func (deaf) Refused(string)                   {}
 func (deaf) Short()                           {}
 
 // Batcher is the group commit: while one flight to a primary is out, the next batch gathers. A quiet night

@@ -43,8 +43,9 @@ func (w *watcher) Flight(calls int, _ time.Duration, _ error) {
 	w.flights.Add(1)
 	w.calls.Add(int64(calls))
 }
-func (w *watcher) Batch(string, int) { w.batches.Add(1) }
-func (w *watcher) Short()            { w.shorts.Add(1) }
+func (w *watcher) Batch(string, int)     { w.batches.Add(1) }
+func (w *watcher) Refused(reason string) { w.Retry(reason) }
+func (w *watcher) Short()                { w.shorts.Add(1) }
 func (w *watcher) Retry(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,10 @@ import (
 
 // passing are the answers of a server that cannot serve this slot now and may soon, or whose neighbour can.
 var passing = []string{"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT", "BUSY"}
+
+// refusing are the answers of a server that takes no writes until somebody helps it: its memory is full, too few
+// replicas follow it, its disk fails. Sending again within a call's time would only hold up the others.
+var refusing = []string{"OOM", "NOREPLICAS", "MISCONF"}
 
 // fail deals with a batch that got no result. It tells whether the link is broken. Sending again is always
 // safe: a script either ran whole or not at all, and a call that ran is recognised as a repeat.
@@ -28,14 +33,22 @@ func (f *flight) fail(b *batch) (broken bool) {
 		f.again(b.calls, "moved", 5*time.Millisecond)
 	case word == "ASK":
 		f.lane.ask(b.calls, rest)
-	case isPassing(word):
+	case slices.Contains(refusing, word):
+		f.lane.b.opts.Observer.Refused(strings.ToLower(word))
+		finishAll(b.calls, fmt.Errorf("%w: %s: %w", ErrBusy, b.head.Script.Name, err))
+	case slices.Contains(passing, word):
 		f.again(b.calls, strings.ToLower(word), 20*time.Millisecond)
+		return word == "READONLY" // go-redis has closed the connection
 	default:
-		for _, p := range b.calls {
-			p.finish(Reply{}, fmt.Errorf("redis: %s: %w", b.head.Script.Name, err))
-		}
+		finishAll(b.calls, fmt.Errorf("redis: %s: %w", b.head.Script.Name, err))
 	}
 	return false
+}
+
+func finishAll(calls []*pending, err error) {
+	for _, p := range calls {
+		p.finish(Reply{}, err)
+	}
 }
 
 // again notes calls that go back in line when all of the flight's replies are handed out, so that a flight with
@@ -57,15 +70,6 @@ func (f *flight) sendAgain(ctx context.Context) {
 	f.lane.again(f.retry, f.pause)
 	clear(f.retry)
 	f.retry, f.pause = f.retry[:0], 0
-}
-
-func isPassing(word string) bool {
-	for _, p := range passing {
-		if word == p {
-			return true
-		}
-	}
-	return false
 }
 
 // ask sends the calls, this once, to the node that is taking over their slot; where is "<slot> <address>".

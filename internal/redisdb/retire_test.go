@@ -70,7 +70,19 @@ func TestBatcher_retire(t *testing.T) {
 		failOver(t, primaryOf(t, r.db, redisdb.Slot(r.keys.Pool(0))))
 		everywhere("again")
 	})
-	t.Run("a call that picks a lane which retires just then is sent by the next one", func(t *testing.T) {
+	t.Run("a call that picked a lane before it retired is sent by the next one", func(t *testing.T) {
+		r := newRig(t, redisdb.Options{Addrs: []string{testenv.Redis(t)}}, redisdb.BatchOptions{}, 1)
+		for i := range 5 {
+			if _, _, err := r.call(t.Context(), 0, fmt.Sprint("before", i)); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(10*time.Millisecond, r.b.RetireHalf())
+			if n, _, err := r.call(t.Context(), 0, fmt.Sprint("after", i)); n != 1 || err != nil {
+				t.Errorf("got %d, %v; want the call sent", n, err)
+			}
+		}
+	})
+	t.Run("calls go on while lanes retire all the time", func(t *testing.T) {
 		r := newRig(t, redisdb.Options{Addrs: []string{testenv.Redis(t)}}, redisdb.BatchOptions{Flights: 2}, 4)
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
