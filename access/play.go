@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -34,7 +35,7 @@ func number(c *gin.Context) (int64, *httpapi.Problem) {
 	return n, nil
 }
 
-func (s *Server) putRound(c *gin.Context) {
+func (s *Server) putRound(ctx context.Context, c *gin.Context, who Session) {
 	n, p := number(c)
 	if p == nil {
 		p = httpapi.NoBody(c)
@@ -43,7 +44,7 @@ func (s *Server) putRound(c *gin.Context) {
 		httpapi.Fail(c, p)
 		return
 	}
-	open, err := s.Game.Start(c.Request.Context(), c.Param("id"), caller(c).User, n)
+	open, err := s.Game.Start(ctx, c.Param("id"), who.User, n)
 	if err != nil {
 		fail(c, err)
 		return
@@ -96,7 +97,7 @@ func (b endBody) check() *httpapi.Problem {
 	return nil
 }
 
-func (s *Server) postEnd(c *gin.Context) {
+func (s *Server) postEnd(ctx context.Context, c *gin.Context, who Session) {
 	n, p := number(c)
 	var body endBody
 	if p == nil {
@@ -109,17 +110,17 @@ func (s *Server) postEnd(c *gin.Context) {
 		httpapi.Fail(c, p)
 		return
 	}
-	result, err := s.Game.End(c.Request.Context(), c.Param("id"), caller(c).User, n, *body.Token, *body.Shakes)
+	result, err := s.Game.End(ctx, c.Param("id"), who.User, n, *body.Token, *body.Shakes)
 	s.answer(c, n, result, err)
 }
 
-func (s *Server) getRound(c *gin.Context) {
+func (s *Server) getRound(ctx context.Context, c *gin.Context, who Session) {
 	n, p := number(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
-	result, err := s.Game.Result(c.Request.Context(), c.Param("id"), caller(c).User, n)
+	result, err := s.Game.Result(ctx, c.Param("id"), who.User, n)
 	s.answer(c, n, result, err)
 }
 
@@ -137,8 +138,8 @@ func (s *Server) answer(c *gin.Context, number int64, result game.Result, err er
 	}
 }
 
-func (s *Server) getMe(c *gin.Context) {
-	me, err := s.Game.Me(c.Request.Context(), c.Param("id"), caller(c).User)
+func (s *Server) getMe(ctx context.Context, c *gin.Context, who Session) {
+	me, err := s.Game.Me(ctx, c.Param("id"), who.User)
 	if err != nil {
 		fail(c, err)
 		return
@@ -147,4 +148,7 @@ func (s *Server) getMe(c *gin.Context) {
 	c.JSON(http.StatusOK, meOf(me))
 }
 
-func noStore(c *gin.Context) { c.Header("Cache-Control", "no-store") }
+// noStoreValue is the header's value for all answers, which saves each a slice. Nobody writes to it.
+var noStoreValue = []string{"no-store"}
+
+func noStore(c *gin.Context) { c.Writer.Header()["Cache-Control"] = noStoreValue }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -129,7 +130,7 @@ func matches(header, etag string) bool {
 	return false
 }
 
-func (s *Server) getBoard(c *gin.Context) {
+func (s *Server) getBoard(ctx context.Context, c *gin.Context, who Session) {
 	values, p := query(c, "limit", "around")
 	around, n := values.Get("around"), 0
 	if p == nil && around != "" && around != "me" {
@@ -142,7 +143,7 @@ func (s *Server) getBoard(c *gin.Context) {
 		httpapi.Fail(c, p)
 		return
 	}
-	live, err := s.Catalog.Get(c.Request.Context(), c.Param("id"))
+	live, err := s.Catalog.Get(ctx, c.Param("id"))
 	if err != nil {
 		fail(c, err)
 		return
@@ -150,7 +151,7 @@ func (s *Server) getBoard(c *gin.Context) {
 	if n == 0 {
 		n = 10
 	}
-	board, err := s.Boards.Board(c.Request.Context(), live, caller(c).User, n, around == "me")
+	board, err := s.Boards.Board(ctx, live, who.User, n, around == "me")
 	if err != nil {
 		fail(c, err)
 		return
@@ -159,19 +160,18 @@ func (s *Server) getBoard(c *gin.Context) {
 	c.JSON(http.StatusOK, boardOf(board))
 }
 
-func (s *Server) getWallet(c *gin.Context) {
+func (s *Server) getWallet(ctx context.Context, c *gin.Context, who Session) {
 	n, next, p := page(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
-	user := caller(c).User
-	entries, after, err := s.Wallets.History(c.Request.Context(), user, next, n)
+	entries, after, err := s.Wallets.History(ctx, who.User, next, n)
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	balance, err := s.Wallets.Balance(c.Request.Context(), user)
+	balance, err := s.Wallets.Balance(ctx, who.User)
 	if err != nil {
 		fail(c, err)
 		return
@@ -180,13 +180,13 @@ func (s *Server) getWallet(c *gin.Context) {
 	c.JSON(http.StatusOK, walletOf(balance, entries, after))
 }
 
-func (s *Server) getInbox(c *gin.Context) {
+func (s *Server) getInbox(ctx context.Context, c *gin.Context, who Session) {
 	n, next, p := page(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
-	notices, after, err := s.Inboxes.Inbox(c.Request.Context(), caller(c).User, next, n)
+	notices, after, err := s.Inboxes.Inbox(ctx, who.User, next, n)
 	if err != nil {
 		fail(c, err)
 		return
@@ -195,7 +195,7 @@ func (s *Server) getInbox(c *gin.Context) {
 	c.JSON(http.StatusOK, inboxOf(notices, after))
 }
 
-func (s *Server) postReceipt(c *gin.Context) {
+func (s *Server) postReceipt(ctx context.Context, c *gin.Context, who Session) {
 	if p := httpapi.NoBody(c); p != nil {
 		httpapi.Fail(c, p)
 		return
@@ -205,7 +205,7 @@ func (s *Server) postReceipt(c *gin.Context) {
 		fail(c, reward.ErrNotFound)
 		return
 	}
-	if err := s.Inboxes.Receipt(c.Request.Context(), caller(c).User, id, s.Clock.Now()); err != nil {
+	if err := s.Inboxes.Receipt(ctx, who.User, id, s.Clock.Now()); err != nil {
 		fail(c, err)
 		return
 	}

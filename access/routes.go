@@ -19,15 +19,14 @@ func (s *Server) routes() http.Handler {
 	v1.GET("/campaigns", s.getCampaigns)
 	v1.GET("/campaigns/:id", s.getCampaign)
 
-	mine := v1.Group("", s.session, s.limitUser)
-	mine.GET("/campaigns/:id/me", s.deadline(s.opts.PlayTimeout), s.getMe)
-	mine.PUT("/campaigns/:id/rounds/:number", s.deadline(s.opts.PlayTimeout), s.putRound)
-	mine.GET("/campaigns/:id/rounds/:number", s.deadline(s.opts.PlayTimeout), s.getRound)
-	mine.POST("/campaigns/:id/rounds/:number/end", s.deadline(s.opts.PlayTimeout), s.postEnd)
-	mine.GET("/campaigns/:id/leaderboard", s.deadline(s.opts.ReadTimeout), s.getBoard)
-	mine.GET("/wallet", s.deadline(s.opts.ReadTimeout), s.getWallet)
-	mine.GET("/inbox", s.deadline(s.opts.ReadTimeout), s.getInbox)
-	mine.POST("/inbox/:id/receipt", s.deadline(s.opts.ReadTimeout), s.postReceipt)
+	v1.GET("/campaigns/:id/me", s.player(s.opts.PlayTimeout, s.getMe))
+	v1.PUT("/campaigns/:id/rounds/:number", s.player(s.opts.PlayTimeout, s.putRound))
+	v1.GET("/campaigns/:id/rounds/:number", s.player(s.opts.PlayTimeout, s.getRound))
+	v1.POST("/campaigns/:id/rounds/:number/end", s.player(s.opts.PlayTimeout, s.postEnd))
+	v1.GET("/campaigns/:id/leaderboard", s.player(s.opts.ReadTimeout, s.getBoard))
+	v1.GET("/wallet", s.player(s.opts.ReadTimeout, s.getWallet))
+	v1.GET("/inbox", s.player(s.opts.ReadTimeout, s.getInbox))
+	v1.POST("/inbox/:id/receipt", s.player(s.opts.ReadTimeout, s.postReceipt))
 	return r
 }
 

@@ -4,6 +4,7 @@ package ops
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ type Metrics struct {
 
 	requests  *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
+	seen      sync.Map // outcome -> counted: looking labels up took longer than counting
 	flights   *prometheus.CounterVec
 	flightLat prometheus.Histogram
 	flightLen prometheus.Histogram
@@ -137,8 +139,28 @@ func (m *Metrics) Request(route, method string, status int, code string, took ti
 	if route == "" {
 		route, method = "none", "any" // made-up paths and methods must not become labels
 	}
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status), code).Inc()
-	m.latency.WithLabelValues(route, method).Observe(took.Seconds())
+	key := outcome{route, method, status, code}
+	known, ok := m.seen.Load(key)
+	if !ok {
+		known, _ = m.seen.LoadOrStore(key, counted{
+			m.requests.WithLabelValues(route, method, strconv.Itoa(status), code), m.latency.WithLabelValues(route, method),
+		})
+	}
+	c := known.(counted)
+	c.requests.Inc()
+	c.latency.Observe(took.Seconds())
+}
+
+// outcome is what requests are counted by. Routes, methods and codes are ours, so there are few.
+type outcome struct {
+	route, method string
+	status        int
+	code          string
+}
+
+type counted struct {
+	requests prometheus.Counter
+	latency  prometheus.Observer
 }
 
 // Flight implements redisdb.Observer.

@@ -12,8 +12,6 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-const requestIDKey = "shake.request_id"
-
 // validRequestID tells whether a client's own id can stand in logs: 8 to 64 letters, digits, _ and -.
 func validRequestID(id string) bool {
 	for i := range len(id) {
@@ -27,7 +25,7 @@ func validRequestID(id string) bool {
 }
 
 // RequestID is the id of the request, for answers and logs.
-func RequestID(c *gin.Context) string { return c.GetString(requestIDKey) }
+func RequestID(c *gin.Context) string { return c.Writer.Header().Get("X-Request-Id") }
 
 // Observer hears of each request when it has been answered. The code is empty where all went well.
 type Observer interface {
@@ -56,7 +54,6 @@ func watch(log *slog.Logger, observer Observer) gin.HandlerFunc {
 		if !validRequestID(id) {
 			id = newRequestID()
 		}
-		c.Set(requestIDKey, id)
 		c.Header("X-Request-Id", id)
 		c.Next()
 		status, took := c.Writer.Status(), time.Since(began)
