@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -182,6 +183,32 @@ func TestTools_onAStoppedDev(t *testing.T) {
 	verify(t, target, round, coins)
 	fine(t, "campaign", "list", target, "--json")
 	applyTwice(t, target)
+}
+
+// A dev that was killed leaves the addresses of its servers behind. They are dead, and nothing may be asked of them:
+// commands work on the folder's files, as after a stop.
+func TestTools_onAKilledDev(t *testing.T) {
+	d := startDev(t)
+	round, coins := d.round()
+	waitForLedger(t, d.data, round)
+	addresses := filepath.Join(d.data, "addresses.json")
+	stale, err := os.ReadFile(addresses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.cmd.Wait() // it was killed
+	if left, err := os.ReadFile(addresses); err != nil || !bytes.Equal(left, stale) {
+		t.Fatalf("the dev left %q, %v, want the addresses that are stale now", left, err)
+	}
+	target := "--data=" + d.data
+	verify(t, target, round, coins)
+	applyTwice(t, target)
+	if left, err := os.ReadFile(addresses); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the commands left %q, %v, want no addresses of servers that are gone", left, err)
+	}
 }
 
 // fine runs a command that must end with code 0 and say nothing on standard error.
