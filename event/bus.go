@@ -42,6 +42,10 @@ type Subscription struct {
 
 // Producer writes messages; it returns when the log has all of them safely, in order per key.
 // On an error some may have been written: sending again is safe for every reader of this package.
+//
+// Without an error it has set Partition and Offset of the messages, in the slice that it was given. A message that
+// lies in the log several times, because it was sent again, has the offset of any of its places; a log that knows
+// that it has a message and no longer where says -1.
 type Producer interface {
 	Produce(ctx context.Context, messages ...Message) error
 }
@@ -52,6 +56,8 @@ type Log interface {
 	Partition(ctx context.Context, topic, key string) (int32, error)
 	// Partitions counts a topic's partitions.
 	Partitions(ctx context.Context, topic string) (int32, error)
+	// Start is the offset of the oldest message that is kept, or End if there is none.
+	Start(ctx context.Context, topic string, partition int32) (int64, error)
 	// End is the offset that the next message of the partition will have.
 	End(ctx context.Context, topic string, partition int32) (int64, error)
 	// Scan calls fn for each message from offset from (or the oldest kept one) up to, not including, to.

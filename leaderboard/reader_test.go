@@ -91,6 +91,8 @@ func (l stubLog) Partition(_ context.Context, _, key string) (int32, error) {
 
 func (l stubLog) Partitions(context.Context, string) (int32, error) { return 2, nil }
 
+func (l stubLog) Start(context.Context, string, int32) (int64, error) { return 0, nil }
+
 func (l stubLog) End(_ context.Context, _ string, p int32) (int64, error) {
 	return int64(len(l[p])), nil
 }

@@ -95,6 +95,46 @@ func produceAfterError(t *testing.T, f Fixture) {
 	}
 }
 
+// Produce says where each message lies, also of those that travel with the messages of others.
+func producesWhere(t *testing.T, f Fixture) {
+	const writers, calls = 20, 10
+	b := f.open(t)
+	var writing sync.WaitGroup
+	var mu sync.Mutex
+	var told []event.Message
+	for k := range writers {
+		writing.Go(func() {
+			for c := range calls {
+				var list []event.Message
+				for i := range 5 { // of two keys by turns
+					list = append(list, f.numbered(key(k+i%2*writers), c*5+i, 1)...)
+				}
+				produce(t, b, list...)
+				mu.Lock()
+				told = append(told, list...)
+				mu.Unlock()
+			}
+		})
+	}
+	writing.Wait()
+	type place struct {
+		partition int32
+		offset    int64
+	}
+	lies := map[place]event.Message{}
+	for _, m := range all(t, b, f.Topics.Entries) {
+		lies[place{m.Partition, m.Offset}] = m
+	}
+	if len(lies) != len(told) {
+		t.Errorf("%d messages lie in the log, %d were written", len(lies), len(told))
+	}
+	for _, m := range told {
+		if there := lies[place{m.Partition, m.Offset}]; there.Key != m.Key || !bytes.Equal(there.Value, m.Value) {
+			t.Fatalf("%s of %s was said to lie at %d/%d, where there is %s of %q", m.Value, m.Key, m.Partition, m.Offset, there.Value, there.Key)
+		}
+	}
+}
+
 func endsAndScans(t *testing.T, f Fixture) {
 	b := f.open(t)
 	topic := f.Topics.Entries
@@ -111,6 +151,9 @@ func endsAndScans(t *testing.T, f Fixture) {
 	const n = 1000
 	for i := range 10 {
 		produce(t, b, f.numbered(key(1), i*n/10, n/10)...)
+	}
+	if start, err := b.Start(t.Context(), topic, p); start != 0 || err != nil {
+		t.Errorf("start: got %d, %v, want 0", start, err)
 	}
 	if end, err := b.End(t.Context(), topic, p); end != n || err != nil {
 		t.Errorf("end: got %d, %v, want %d", end, err, n)

@@ -86,34 +86,38 @@ func (p *producer) land(f *flight, response *sarama.ProduceResponse, err error) 
 	p.busy[f.broker.ID()] = false
 	for _, l := range f.lanes {
 		l.away = false
-		verdict := err
+		base, verdict := int64(unknown), err
 		if err == nil {
-			verdict = blockError(response.GetBlock(l.place.topic, l.place.partition))
+			base, verdict = outcome(response.GetBlock(l.place.topic, l.place.partition))
 		}
-		p.judge(l, verdict)
+		p.judge(l, base, verdict)
 	}
 	p.wakeUp()
 }
 
-func blockError(b *sarama.ProduceResponseBlock) error {
+// outcome is where a batch begins in the log, or why it is not there. A batch that Kafka drops because it has it
+// from an earlier try is answered with where that one lies, as long as Kafka remembers.
+func outcome(b *sarama.ProduceResponseBlock) (base int64, err error) {
 	switch {
 	case b == nil:
-		return sarama.ErrIncompleteResponse
-	case b.Err == sarama.ErrNoError, b.Err == sarama.ErrDuplicateSequenceNumber:
-		return nil
+		return unknown, sarama.ErrIncompleteResponse
+	case b.Err == sarama.ErrNoError:
+		return b.Offset, nil
+	case b.Err == sarama.ErrDuplicateSequenceNumber:
+		return unknown, nil
 	default:
-		return b.Err
+		return unknown, b.Err
 	}
 }
 
 // judge decides between taken, tried again and lost.
-func (p *producer) judge(l *lane, err error) {
+func (p *producer) judge(l *lane, base int64, err error) {
 	if err != nil {
 		err = fmt.Errorf("kafka: write to %s: %w", l.place, err)
 	}
 	switch {
 	case err == nil:
-		l.taken(p)
+		l.taken(p, base)
 	case p.life.Err() != nil:
 		l.lost(p, ErrClosed)
 	case hopeless(err):
@@ -169,7 +173,7 @@ func (p *producer) prepare(l *lane, leader *sarama.Broker, id identity, row int)
 	if err == nil {
 		l.leader, l.id = leader, id
 	} else if l.load(p) {
-		p.judge(l, err)
+		p.judge(l, unknown, err)
 	}
 	p.wakeUp()
 }

@@ -51,7 +51,7 @@ func (l *lane) load(p *producer) bool {
 	n := 0
 	for _, r := range l.queue {
 		if r.call.over() { // given up, or an earlier record of the same call was lost
-			p.settle(r, nil)
+			p.settle(r, unknown, nil)
 			n++
 			continue
 		}
@@ -104,14 +104,14 @@ func wireBatch(records []record) *sarama.RecordBatch {
 	return w
 }
 
-// taken is a batch that Kafka has.
-func (l *lane) taken(p *producer) {
+// taken is a batch that Kafka has, from the offset base on.
+func (l *lane) taken(p *producer, base int64) {
 	l.id.next += int32(len(l.batch.records))
 	if l.id.next < 0 { // after 2^31 records a new identity is simpler than counting round the corner
 		l.id = noIdentity
 	}
 	l.row = 0
-	l.finish(p, nil)
+	l.finish(p, base, nil)
 }
 
 // refused is a batch that is to be tried again, or given up when its first record has waited too long.
@@ -126,12 +126,16 @@ func (l *lane) refused(p *producer, err error) {
 // lost is a batch that nobody tries again. It may or may not be in the log, so its numbers are burnt.
 func (l *lane) lost(p *producer, err error) {
 	l.id = noIdentity
-	l.finish(p, err)
+	l.finish(p, unknown, err)
 }
 
-func (l *lane) finish(p *producer, err error) {
-	for _, r := range l.batch.records {
-		p.settle(r, err)
+func (l *lane) finish(p *producer, base int64, err error) {
+	for i, r := range l.batch.records {
+		offset := base
+		if base != unknown {
+			offset += int64(i)
+		}
+		p.settle(r, offset, err)
 	}
 	l.batch = nil
 }
@@ -142,7 +146,7 @@ func (l *lane) abandon(p *producer, err error) {
 		l.lost(p, err)
 	}
 	for _, r := range l.queue {
-		p.settle(r, err)
+		p.settle(r, unknown, err)
 	}
 	l.queue = nil
 }

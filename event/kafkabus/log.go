@@ -15,6 +15,11 @@ const (
 	fetchTries = 8       // in a row without an answer, with pauses up to a second between
 )
 
+// Start is the offset of the oldest message that is kept.
+func (b *Bus) Start(ctx context.Context, topic string, partition int32) (int64, error) {
+	return b.offset(ctx, place{topic, partition}, sarama.OffsetOldest)
+}
+
 // End is the offset that the next message of the partition will have.
 func (b *Bus) End(ctx context.Context, topic string, partition int32) (int64, error) {
 	return b.offset(ctx, place{topic, partition}, sarama.OffsetNewest)
@@ -33,7 +38,7 @@ func (b *Bus) offset(ctx context.Context, p place, at int64) (int64, error) {
 // sarama's, whose end takes as long as its last empty fetch: a start reads the tail of many partitions.
 func (b *Bus) Scan(ctx context.Context, topic string, partition int32, from, to int64, fn func(event.Message) error) error {
 	p := place{topic, partition}
-	oldest, err := b.offset(ctx, p, sarama.OffsetOldest)
+	oldest, err := b.Start(ctx, topic, partition)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,12 @@ import (
 // Produce writes the messages and returns when Kafka has them on all in-sync replicas. What many callers
 // produce at once shares requests. Of the messages of one call that go to one partition, what was written
 // when an error comes back is always the first ones: a reader never meets a later one without the earlier.
+// Without an error it has set where the messages lie.
 func (b *Bus) Produce(ctx context.Context, messages ...event.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	c := &call{left: len(messages), done: make(chan struct{})}
+	c := &call{left: len(messages), done: make(chan struct{}), offsets: make([]int64, len(messages))}
 	records, bytes, err := b.records(ctx, c, messages)
 	if err != nil {
 		return err
@@ -27,17 +28,24 @@ func (b *Bus) Produce(ctx context.Context, messages ...event.Message) error {
 	}
 	select {
 	case <-c.done:
-		return c.err
 	case <-ctx.Done():
-		return b.producer.giveUp(c, fmt.Errorf("kafka: produce: %w", context.Cause(ctx)))
+		b.producer.giveUp(c, fmt.Errorf("kafka: produce: %w", context.Cause(ctx)))
 	}
+	if c.err != nil {
+		return c.err
+	}
+	for i := range messages {
+		messages[i].Partition, messages[i].Offset = records[i].place.partition, c.offsets[i]
+	}
+	return nil
 }
 
-// call is one Produce. left and err belong to the producer's lock until done is closed.
+// call is one Produce. All but done belongs to the producer's lock until done is closed.
 type call struct {
-	left int
-	err  error
-	done chan struct{}
+	left    int
+	err     error
+	done    chan struct{}
+	offsets []int64 // of its messages
 }
 
 func (c *call) over() bool { return c.left == 0 || c.err != nil }
@@ -46,6 +54,7 @@ func (c *call) over() bool { return c.left == 0 || c.err != nil }
 type record struct {
 	place place
 	call  *call
+	index int // in its call
 	size  int
 	at    time.Time
 	wire  *sarama.Record
@@ -68,7 +77,7 @@ func (b *Bus) records(ctx context.Context, c *call, messages []event.Message) ([
 		if err != nil {
 			return nil, 0, fmt.Errorf("kafka: partition of %q in %s: %w", m.Key, topic, err)
 		}
-		r := record{place: place{topic, partition}, call: c, at: now}
+		r := record{place: place{topic, partition}, call: c, index: i, at: now}
 		r.wire, r.size = wireRecord(m)
 		if r.size > maxBatchBytes {
 			return nil, 0, fmt.Errorf("kafka: message of %q in %s has %d bytes, more than %d", m.Key, topic, r.size, maxBatchBytes)

@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,6 +79,7 @@ func TestProduce_leavesNoHole(t *testing.T) {
 	b.producer.batchBytes = 200 // some four messages, so that a call needs several batches
 	const writers, calls = 24, 15
 	var wrote [writers]int
+	var told [writers][]event.Message
 	var all sync.WaitGroup
 	var again atomic.Int32
 	for k := range writers {
@@ -85,9 +87,11 @@ func TestProduce_leavesNoHole(t *testing.T) {
 			next := 0
 			for i := range calls {
 				n := 1 + (k+i)%9
-				for insist(t, b, numbered(fmt.Sprint("key", k), next, n)) != nil {
+				list := numbered(fmt.Sprint("key", k), next, n)
+				for insist(t, b, list) != nil {
 					again.Add(1)
 				}
+				told[k] = append(told[k], list...)
 				next += n
 			}
 			wrote[k] = next
@@ -101,6 +105,22 @@ func TestProduce_leavesNoHole(t *testing.T) {
 	for k, want := range wrote {
 		if got := counts[fmt.Sprint("key", k)]; got != want {
 			t.Errorf("key%d: %d numbers in the log, %d were taken", k, got, want)
+		}
+		checkWhere(t, b, told[k])
+	}
+}
+
+// checkWhere reads each message that was written where it was said to be.
+func checkWhere(t *testing.T, b *Bus, told []event.Message) {
+	t.Helper()
+	for _, m := range told {
+		var found []event.Message
+		err := b.Scan(t.Context(), topic, m.Partition, m.Offset, m.Offset+1, func(m event.Message) error {
+			found = append(found, m)
+			return nil
+		})
+		if err != nil || len(found) != 1 || found[0].Key != m.Key || !bytes.Equal(found[0].Value, m.Value) {
+			t.Fatalf("%s of %s was said to lie at %d/%d: found %v, %v", m.Value, m.Key, m.Partition, m.Offset, found, err)
 		}
 	}
 }

@@ -95,18 +95,20 @@ func (p *producer) put(ctx context.Context, records []record, bytes int64) error
 }
 
 // giveUp ends a call whose caller waits no longer. Its records that are not in a flight yet will not fly.
-func (p *producer) giveUp(c *call, err error) error {
+func (p *producer) giveUp(c *call, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !c.over() {
 		c.err = err
 		close(c.done)
 	}
-	return c.err
 }
 
+// unknown is the offset of a record that is not in the log, or nobody can tell where.
+const unknown = -1
+
 // settle is the end of a record's way.
-func (p *producer) settle(r record, err error) {
+func (p *producer) settle(r record, offset int64, err error) {
 	p.room.Release(int64(r.size))
 	p.waiting--
 	if p.waiting == 0 && p.draining != nil {
@@ -116,6 +118,7 @@ func (p *producer) settle(r record, err error) {
 		return
 	}
 	r.call.left--
+	r.call.offsets[r.index] = offset
 	r.call.err = err
 	if r.call.over() {
 		close(r.call.done)

@@ -52,7 +52,7 @@ func TestLag(t *testing.T) {
 		t.Errorf("a group that never read lags %d behind, want 10", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s := event.Subscription{Group: "g", Topic: topic, MaxBatch: 100}
+	s := event.Subscription{Group: "g", Topic: topic, MaxBatch: 10, MaxAge: time.Minute} // all ten at once
 	ended := make(chan error, 1)
 	go func() {
 		ended <- b.Consume(ctx, s, func(context.Context, []event.Message) error { cancel(); return nil })

@@ -480,9 +480,9 @@ var errReplyLost = errors.New("reply lost")
 func (l *memoryLog) Produce(_ context.Context, messages ...event.Message) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, m := range messages {
-		m.Offset = int64(len(l.messages))
-		l.messages = append(l.messages, m)
+	for i := range messages {
+		messages[i].Offset = int64(len(l.messages))
+		l.messages = append(l.messages, messages[i])
 	}
 	if l.loseReply {
 		return errReplyLost
@@ -509,6 +509,9 @@ func (l *memoryLog) Partition(context.Context, string, string) (int32, error) { 
 
 // Partitions implements event.Log.
 func (l *memoryLog) Partitions(context.Context, string) (int32, error) { return 1, nil }
+
+// Start implements event.Log.
+func (l *memoryLog) Start(context.Context, string, int32) (int64, error) { return 0, nil }
 
 // End implements event.Log.
 func (l *memoryLog) End(context.Context, string, int32) (int64, error) {
