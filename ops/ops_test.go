@@ -53,6 +53,16 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// A check that gets no answer is a reason of its own and none of the others'.
+func TestServer_checksDoNotWaitForEachOther(t *testing.T) {
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	needsTime := func(ctx context.Context) error { return ctx.Err() }
+	s := ops.NewServer(ops.NewMetrics(), []ops.Check{{Name: "hangs", Fn: hangs}, {Name: "fine", Fn: needsTime}})
+	if reasons := s.Reasons(t.Context()); len(reasons) != 1 || reasons["hangs"] == "" {
+		t.Errorf("got %v, want the check that hangs alone", reasons)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	m := ops.NewMetrics()
 	source := event.Source{Campaign: "night", Run: 1}

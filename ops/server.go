@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,8 @@ func NewServer(m *Metrics, checks []Check) *Server {
 // Drain makes the node not ready, so that no new requests are sent here while those under way end.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Reasons are why the node is not ready, by check; none if it is.
+// Reasons are why the node is not ready, by check; none if it is. The checks run at once: one that waits for somebody
+// who does not answer must not use up the time of the others.
 func (s *Server) Reasons(ctx context.Context) map[string]string {
 	reasons := map[string]string{}
 	if s.draining.Load() {
@@ -54,9 +56,15 @@ func (s *Server) Reasons(ctx context.Context) map[string]string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	for _, c := range s.checks {
-		if err := c.Fn(ctx); err != nil {
-			reasons[c.Name] = err.Error()
+	errs := make([]error, len(s.checks))
+	var wg sync.WaitGroup
+	for i, c := range s.checks {
+		wg.Go(func() { errs[i] = c.Fn(ctx) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			reasons[s.checks[i].Name] = err.Error()
 		}
 	}
 	return reasons

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -104,20 +103,33 @@ func (db *DB) Ping(ctx context.Context) error {
 	})
 }
 
-// PingAny asks each primary, and is content if one answers: its shards can be played, whatever the others do.
+// PingAny asks each primary, and is content with the first that answers: its shards can be played, whatever the
+// others do. It does not wait for one that hangs; the question to that one ends with ctx or its own timeout.
 func (db *DB) PingAny(ctx context.Context) error {
-	var answered atomic.Bool
-	err := db.EachPrimary(ctx, func(ctx context.Context, node *redis.Client) error {
-		err := node.Ping(ctx).Err()
-		if err == nil {
-			answered.Store(true)
-		}
-		return err
-	})
-	if answered.Load() {
+	answered, all := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		all <- db.EachPrimary(ctx, func(ctx context.Context, node *redis.Client) error {
+			err := node.Ping(ctx).Err()
+			if err == nil {
+				select {
+				case answered <- struct{}{}:
+				default:
+				}
+			}
+			return err
+		})
+	}()
+	select {
+	case <-answered:
 		return nil
+	case err := <-all:
+		select {
+		case <-answered: // both came at once
+			return nil
+		default:
+			return err
+		}
 	}
-	return err
 }
 
 // EachPrimary calls fn for every primary at once and gives the first error.
