@@ -21,7 +21,7 @@ var floors = map[string][]string{
 	"event":                       {},
 	"event/eventtest":             {"event"},
 	"inventory":                   {"event"},
-	"inventory/inventorytest":     {"event", "inventory"},
+	"inventory/inventorytest":     {"event", "event/eventtest", "inventory"},
 	"game":                        {"event", "inventory"},
 	"game/gametest":               {"event", "inventory", "game"},
 	"leaderboard":                 {"event"},

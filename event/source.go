@@ -76,6 +76,9 @@ func ParsePosition(id string) (Position, error) {
 	return Position{Epoch: e, Seq: s}, nil
 }
 
+// Next is the position after p in the same epoch.
+func (p Position) Next() Position { return Position{Epoch: p.Epoch, Seq: p.Seq + 1} }
+
 // Before tells whether p comes before q.
 func (p Position) Before(q Position) bool {
 	return p.Epoch < q.Epoch || p.Epoch == q.Epoch && p.Seq < q.Seq

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,11 +27,17 @@ type Drainer interface {
 //  3. fence: a mark in the log; entries of earlier epochs behind it are void for every reader, so a relay that
 //     slept through all this can't add to the past. The fence of an opener that was overtaken is the lower one
 //     and changes nothing;
-//  4. scan: what the log has up to the fence and the pool lacks is set in the pool;
-//  5. open: the claimed epoch begins on the new host.
+//  4. scan: what the log has up to the fence and the pool lacks is set in the pool. Reading begins at the pool's
+//     mark (see event.Mark), or where the run began;
+//  5. open: the claimed epoch begins on the new host, and the fence is its mark.
 //
-// A worker that dies in between leaves the pool sealed, which answers busy; the next one starts over.
+// The seal is renewed meanwhile. A worker that dies in between leaves the pool sealed, which answers busy; the next
+// one starts over when the seal has run out.
 type Opener struct {
+	// Hold is how long an opener may be silent before another may start over: it outlasts a few answers of Redis
+	// that come late.
+	Hold time.Duration
+
 	store Store
 	drain Drainer
 	log   event.Log
@@ -40,7 +47,7 @@ type Opener struct {
 
 // NewOpener makes an Opener for the entries in topic.
 func NewOpener(store Store, drain Drainer, log event.Log, send event.Producer, topic string) *Opener {
-	return &Opener{store: store, drain: drain, log: log, send: send, topic: topic}
+	return &Opener{store: store, drain: drain, log: log, send: send, topic: topic, Hold: 10 * time.Second}
 }
 
 // Since is where the log of a run begins, by partition: scanning from there finds all of it.
@@ -52,7 +59,8 @@ type Opened struct {
 	Applied int   // entries that the log had and the pools lacked
 }
 
-// Open opens those of the run's pools that are not open on their server.
+// Open opens those of the run's pools that are not open on their server. A pool that can't be opened, because the
+// log lacks what it needs (ErrGone), keeps no other one closed.
 func (o *Opener) Open(ctx context.Context, run Run, since Since) (Opened, error) {
 	all, err := Audit(ctx, o.store, run)
 	if err != nil {
@@ -63,12 +71,10 @@ func (o *Opener) Open(ctx context.Context, run Run, since Since) (Opened, error)
 		return Opened{}, nil
 	}
 	j := &opening{Opener: o, run: run, since: since, token: uuid.NewString(), pools: map[event.Source]*reopened{}}
-	for _, step := range []func(context.Context, []Slice) error{j.locate, j.sealAll, j.scanAll} {
-		if err := step(ctx, shut); err != nil {
-			return Opened{}, err
-		}
+	if err := j.locate(ctx, shut); err != nil {
+		return Opened{}, err
 	}
-	return j.openAll(ctx)
+	return j.open(ctx)
 }
 
 func closed(all []Slice) []Slice {
@@ -88,202 +94,138 @@ type opening struct {
 	since      Since
 	token      string
 	pools      map[event.Source]*reopened
-	partitions map[int32][]event.Source
+	partitions map[int32][]*reopened
 }
 
 // reopened is a pool on its way to a new host.
 type reopened struct {
-	shard   int
-	epoch   int64        // the claimed one
-	from    event.Cursor // where the pool was when it was sealed
+	source event.Source
+	begin  begin
+	known  int64          // the last epoch that the log shows
+	gone   error          // the log lacks what the pool needs
+	claim  atomic.Int64   // the claimed epoch while the pool is sealed by us, else 0
+	from   event.Position // where the pool was when it was sealed
+
 	cursor  event.Cursor // where the log's reader is
+	fenced  bool         // our fence was read
+	mark    event.Mark   // where it stands
 	applied int
-	lost    bool
 	change  Restoration
 }
 
 // locate finds the partitions of the pools.
 func (j *opening) locate(ctx context.Context, shut []Slice) error {
-	j.partitions = map[int32][]event.Source{}
+	j.partitions = map[int32][]*reopened{}
 	for _, s := range shut {
 		n, err := j.log.Partition(ctx, j.topic, s.Source.String())
 		if err != nil {
 			return err
 		}
-		j.partitions[n] = append(j.partitions[n], s.Source)
+		p := &reopened{source: s.Source, begin: begin{mark: s.Mark}}
+		j.pools[s.Source] = p
+		j.partitions[n] = append(j.partitions[n], p)
 	}
 	return nil
 }
 
-// sealHold is how long an opener may be silent before another may start over. The log of a run is scanned well
-// within it; if not, the first one finds that it has lost the pool.
-const sealHold = 10 * time.Second
+// open does all steps, and renews the seals until they are done.
+func (j *opening) open(ctx context.Context) (done Opened, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	working, end := context.WithCancel(ctx)
+	g.Go(func() error {
+		j.renew(working)
+		return nil
+	})
+	g.Go(func() error {
+		defer end()
+		for _, step := range []func(context.Context) error{j.survey, j.sealAll, j.scanAll} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		done, err = j.openAll(ctx)
+		return err
+	})
+	err = g.Wait()
+	for _, p := range j.pools {
+		err = errors.Join(err, p.gone)
+	}
+	return done, err
+}
+
+// renew prolongs the seals, so that nobody starts over while we read. A pool whose seal is gone is lost.
+func (j *opening) renew(ctx context.Context) {
+	t := time.NewTicker(max(j.Hold/3, time.Millisecond))
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		var all errgroup.Group
+		for _, p := range j.pools {
+			claim := p.claim.Load()
+			if claim == 0 {
+				continue
+			}
+			all.Go(func() error {
+				_, err := j.store.Seal(ctx, j.run, p.source.Shard, Seal{Token: j.token, Hold: j.Hold, Renew: claim})
+				if errors.Is(err, ErrLost) {
+					p.claim.Store(0)
+				}
+				return nil // what else went wrong may go right the next time, before the seal has run out
+			})
+		}
+		_ = all.Wait()
+	}
+}
 
 // sealAll does the steps 1 and 2.
-func (j *opening) sealAll(ctx context.Context, shut []Slice) error {
-	known, err := j.epochs(ctx)
-	if err != nil {
-		return err
-	}
-	for _, s := range shut {
-		epoch, err := j.store.Seal(ctx, j.run, s.Shard, Seal{Token: j.token, Least: known[s.Source] + 1, Hold: sealHold})
+func (j *opening) sealAll(ctx context.Context) error {
+	for _, p := range j.pools {
+		if p.gone != nil {
+			continue
+		}
+		epoch, err := j.store.Seal(ctx, j.run, p.source.Shard, Seal{Token: j.token, Least: p.known + 1, Hold: j.Hold})
 		if errors.Is(err, ErrLocked) || err == nil && epoch == 0 {
 			continue // somebody else is at it, or has opened it since
 		}
 		if err != nil {
-			return fmt.Errorf("seal %s: %w", s.Source, err)
+			return fmt.Errorf("seal %s: %w", p.source, err)
 		}
-		if err := j.drain.Drain(ctx, j.run, s.Shard); err != nil {
-			return fmt.Errorf("drain %s: %w", s.Source, err)
+		p.claim.Store(epoch)
+		if err := j.drain.Drain(ctx, j.run, p.source.Shard); err != nil {
+			return fmt.Errorf("drain %s: %w", p.source, err)
 		}
-		now, err := j.store.Audit(ctx, j.run, s.Shard) // the audit from before the seal may be old by now
+		now, err := j.store.Audit(ctx, j.run, p.source.Shard) // the audit from before the seal may be old by now
 		if err != nil {
 			return err
 		}
-		j.pools[s.Source] = &reopened{shard: s.Shard, epoch: epoch, from: event.Cursor{Position: now.Position}}
-	}
-	return nil
-}
-
-// epochs asks the log for the last epoch of each pool: one that came back with old data, or with none, does not
-// know it. Only headers are read.
-func (j *opening) epochs(ctx context.Context) (map[event.Source]int64, error) {
-	epochs := map[event.Source]int64{}
-	for n, sources := range j.partitions {
-		for _, s := range sources {
-			epochs[s] = 0
-		}
-		end, err := j.log.End(ctx, j.topic, n)
-		if err != nil {
-			return nil, err
-		}
-		err = j.log.Scan(ctx, j.topic, n, j.since[n], end, func(m event.Message) error {
-			source, err := event.ParseSource(m.Key)
-			if last, ours := epochs[source]; err == nil && ours {
-				at, err := event.ParsePosition(m.Headers[event.HeaderPosition])
-				epochs[source] = max(last, at.Epoch)
-				return err
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("scan %s/%d: %w", j.topic, n, err)
-		}
-	}
-	return epochs, nil
-}
-
-// scanAll does the steps 3 and 4, once for all pools of a partition.
-func (j *opening) scanAll(ctx context.Context, _ []Slice) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4) // a scan is a connection and a decoder at work
-	for n, sources := range j.partitions {
-		g.Go(func() error {
-			if err := j.scan(ctx, n, sources); err != nil {
-				return fmt.Errorf("scan %s/%d: %w", j.topic, n, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-func (j *opening) scan(ctx context.Context, partition int32, sources []event.Source) error {
-	pools := map[event.Source]*reopened{}
-	for _, source := range sources {
-		if p := j.pools[source]; p != nil {
-			pools[source] = p
-			if err := j.fence(ctx, source, p.epoch); err != nil {
-				return err
-			}
-		}
-	}
-	end, err := j.log.End(ctx, j.topic, partition)
-	if err != nil {
-		return err
-	}
-	read := func(m event.Message) error { return j.read(ctx, pools, m) }
-	if err := j.log.Scan(ctx, j.topic, partition, j.since[partition], end, read); err != nil {
-		return err
-	}
-	for _, p := range pools {
-		if err := j.flush(ctx, p); err != nil {
-			return err
+		if p.from = now.Position; p.from.Before(p.begin.mark.Position) {
+			p.claim.Store(0) // it was rolled back since: the mark is no longer its own, and what lies before is missing
 		}
 	}
 	return nil
-}
-
-func (j *opening) fence(ctx context.Context, source event.Source, epoch int64) error {
-	e := event.Entry{Kind: event.KindFence, Source: source, Position: event.Position{Epoch: epoch}}
-	m, err := e.Message(j.topic)
-	if err != nil {
-		return err
-	}
-	return j.send.Produce(ctx, m)
-}
-
-// restoreBatch bounds the players set in one script call: Redis serves nobody else meanwhile.
-const restoreBatch = 100
-
-// read takes one message of the log; what a pool lacks gathers until it is worth a script call.
-func (j *opening) read(ctx context.Context, pools map[event.Source]*reopened, m event.Message) error {
-	source, err := event.ParseSource(m.Key)
-	p := pools[source]
-	if err != nil || p == nil || p.lost {
-		return nil // somebody else's
-	}
-	e, err := event.Decode(m.Value)
-	if err != nil {
-		return fmt.Errorf("offset %d: %w", m.Offset, err)
-	}
-	switch p.cursor.Judge(e) {
-	case event.Repeat, event.Void:
-		return nil
-	case event.Gap:
-		return &event.GapError{Source: e.Source, At: p.cursor, Got: e.Position}
-	}
-	p.cursor = p.cursor.Advance(e)
-	if e.Kind == event.KindFence || !p.from.Position.Before(e.Position) {
-		return nil
-	}
-	p.change.Add(e)
-	p.applied++
-	if len(p.change.Players) >= restoreBatch {
-		return j.flush(ctx, p)
-	}
-	return nil
-}
-
-// flush sets what has gathered.
-func (j *opening) flush(ctx context.Context, p *reopened) error {
-	if p.change.Position.Seq == 0 {
-		return nil
-	}
-	err := j.store.Restore(ctx, j.run, p.shard, j.token, p.change)
-	p.change = Restoration{}
-	if errors.Is(err, ErrLost) {
-		p.lost = true // another worker is at it; the other pools go on
-		return nil
-	}
-	return err
 }
 
 // openAll does the last step.
 func (j *opening) openAll(ctx context.Context) (Opened, error) {
 	var done Opened
-	for source, p := range j.pools {
-		if p.lost {
+	for _, p := range j.pools {
+		epoch := p.claim.Load()
+		if epoch == 0 || p.gone != nil {
 			continue
 		}
-		err := j.store.Open(ctx, j.run, p.shard, j.token, p.epoch)
+		err := j.store.Open(ctx, j.run, p.source.Shard, j.token, epoch, p.mark)
+		p.claim.Store(0)
 		if errors.Is(err, ErrLost) {
 			continue // another worker is at it
 		}
 		if err != nil {
-			return done, fmt.Errorf("open %s: %w", source, err)
+			return done, fmt.Errorf("open %s: %w", p.source, err)
 		}
-		done.Pools = append(done.Pools, p.shard)
+		done.Pools = append(done.Pools, p.source.Shard)
 		done.Applied += p.applied
 	}
 	return done, nil

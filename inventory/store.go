@@ -17,6 +17,7 @@ var (
 	ErrLocked = errors.New("bank is locked by somebody else")
 	ErrLost   = errors.New("somebody else has sealed or opened the pool")
 	ErrUnsafe = errors.New("done, but not yet on enough replicas") // ask again: the repeat waits for them
+	ErrGone   = errors.New("the log has it no longer")             // entries that a pool needs, so it stays closed
 )
 
 // Store keeps the pools. Every method may be called twice with the same arguments; the second call changes
@@ -45,12 +46,13 @@ type Store interface {
 type Reopening interface {
 	// Seal closes a pool whose host is another server than the one that answers, and claims its next epoch: at
 	// least that much, above its last one, and above what was claimed before. A pool that is open here is left
-	// alone: the epoch is 0. Nobody else can seal it for as long as hold says: ErrLocked.
+	// alone: the epoch is 0. Nobody else can seal it for as long as hold says: ErrLocked. To renew a seal is to
+	// prolong that; where it is no more, by whatever took its place, it is not set again: ErrLost.
 	Seal(ctx context.Context, run Run, shard int, s Seal) (epoch int64, err error)
 	// Restore sets a sealed pool and some of its players to what the log says. ErrLost.
 	Restore(ctx context.Context, run Run, shard int, token string, r Restoration) error
-	// Open hands the pool to the server that answers, in the claimed epoch. ErrLost.
-	Open(ctx context.Context, run Run, shard int, token string, epoch int64) error
+	// Open hands the pool to the server that answers, in the claimed epoch, and sets its mark. ErrLost.
+	Open(ctx context.Context, run Run, shard int, token string, epoch int64, mark event.Mark) error
 }
 
 // Order is a decision to move coins into a run's bank (or out of it: negative), made once under its id. It gets
@@ -64,7 +66,8 @@ type Order struct {
 type Seal struct {
 	Token string        // whose it is
 	Least int64         // the claimed epoch at least
-	Hold  time.Duration // nobody else can seal for so long; sealing again prolongs it
+	Hold  time.Duration // nobody else can seal for so long
+	Renew int64         // the epoch that Token has claimed, to prolong its hold; 0: claim one
 }
 
 // Slice is all that one pool counts.
@@ -72,6 +75,7 @@ type Slice struct {
 	event.Source
 	event.Position
 	event.State
+	Mark       event.Mark // where in the log the pool's next reopening may begin; zero: where the run began
 	Exists     bool
 	Open       bool                   // its host is the server that answers
 	ReopenedAt time.Time              // the beginning of its epoch

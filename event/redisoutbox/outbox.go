@@ -3,6 +3,7 @@ package redisoutbox
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"time"
@@ -12,6 +13,11 @@ import (
 	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/internal/redisdb"
 )
+
+//go:embed trim.lua
+var trimSource string
+
+var trim = redis.NewScript(trimSource)
 
 // ErrUnsafe says that entries are not yet on enough replicas to be sent on.
 var ErrUnsafe = errors.New("outbox: not yet on enough replicas")
@@ -55,7 +61,7 @@ func (o *Outbox) Read(ctx context.Context, run event.Run, shard int, max int) ([
 	read := pipe.XRangeN(ctx, keys.Out(shard), "-", "+", int64(max))
 	var wait *redis.Cmd
 	if o.opts.Replicas > 0 {
-		pipe.Set(ctx, keys.Mark(shard), "", time.Minute)
+		pipe.Set(ctx, keys.Touch(shard), "", time.Minute)
 		wait = pipe.Do(ctx, "wait", o.opts.Replicas, o.opts.WaitTimeout.Milliseconds())
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -78,7 +84,8 @@ func (o *Outbox) Read(ctx context.Context, run event.Run, shard int, max int) ([
 }
 
 // Trim implements event.Outbox.
-func (o *Outbox) Trim(ctx context.Context, run event.Run, shard int, through event.Position) error {
-	through.Seq++
-	return o.db.Client().XTrimMinID(ctx, o.keys.Of(run).Out(shard), through.String()).Err()
+func (o *Outbox) Trim(ctx context.Context, run event.Run, shard int, through event.Position, mark event.Mark) error {
+	keys := o.keys.Of(run)
+	names := []string{keys.Out(shard), keys.Pool(shard)}
+	return trim.Run(ctx, o.db.Client(), names, through.Next().String(), mark.Epoch, mark.Seq, mark.Offset).Err()
 }

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // night is an outbox that the real scripts have written to.
 type night struct {
+	db     *redisdb.DB
+	keys   *redisdb.KeyCache
+	pools  *redispool.Store
 	outbox *redisoutbox.Outbox
 	c      *game.Live
 }
@@ -42,7 +45,7 @@ func newNight(t *testing.T, opts redisdb.Options, replicas int) *night {
 	})
 	keys := redisdb.NewKeyCache(testenv.Namespace(t))
 	pools, rounds := redispool.New(b, keys), redisgame.New(b, keys)
-	n := &night{c: gametest.Campaign("outbox", 1), outbox: redisoutbox.New(db, keys, redisoutbox.Options{Replicas: replicas, WaitTimeout: 50 * time.Millisecond})}
+	n := &night{db: db, keys: keys, pools: pools, c: gametest.Campaign("outbox", 1), outbox: redisoutbox.New(db, keys, redisoutbox.Options{Replicas: replicas, WaitTimeout: 50 * time.Millisecond})}
 	if err := gametest.OpenAll(ctx, pools, n.c.Life); err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +101,10 @@ func TestOutbox(t *testing.T) {
 					}
 				}
 			})
+			t.Run("a mark is kept while what follows it waits, and the pool is open here", func(t *testing.T) { n.marks(t) })
 			t.Run("trimming forgets up to the position, twice", func(t *testing.T) {
 				for range 2 {
-					if err := n.outbox.Trim(t.Context(), run, 0, event.Position{Epoch: 1, Seq: 3}); err != nil {
+					if err := n.outbox.Trim(t.Context(), run, 0, event.Position{Epoch: 1, Seq: 3}, event.Mark{}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -110,6 +114,72 @@ func TestOutbox(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// marks asks for marks while the entries 1-1 to 1-5 wait.
+func (n *night) marks(t *testing.T) {
+	ctx, run := t.Context(), n.c.Life
+	at := func(epoch, seq, offset int64) event.Mark {
+		return event.Mark{Position: event.Position{Epoch: epoch, Seq: seq}, Offset: offset}
+	}
+	trim := func(through int64, mark event.Mark) event.Mark {
+		t.Helper()
+		if err := n.outbox.Trim(ctx, run, 0, event.Position{Epoch: 1, Seq: through}, mark); err != nil {
+			t.Fatal(err)
+		}
+		s, err := n.pools.Audit(ctx, run, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Mark
+	}
+	host := func(change func(string) string) {
+		t.Helper()
+		pool := n.keys.Of(run).Pool(0)
+		now, err := n.db.Client().HGet(ctx, pool, "host").Result()
+		if err == nil {
+			err = n.db.Client().HSet(ctx, pool, "host", change(now)).Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := at(1, 0, 17)
+	if got := trim(0, kept); got != kept {
+		t.Fatalf("the mark is %+v, want %+v", got, kept)
+	}
+	for what, mark := range map[string]event.Mark{
+		"nothing": {}, "an entry that waits itself": at(1, 1, 99), "an entry long gone": at(1, -1, 99), "another epoch": at(2, 0, 99),
+	} {
+		if got := trim(0, mark); got != kept {
+			t.Errorf("marked %s: the mark is %+v, want it as it was", what, got)
+		}
+	}
+	here := ""
+	for _, other := range []string{"", "gone"} { // sealed, or brought back by a server that was restarted
+		host(func(now string) string { here = max(here, now); return other })
+		if got := trim(0, at(1, 0, 99)); got != kept {
+			t.Errorf("with host %q: the mark is %+v, want it as it was", other, got)
+		}
+		host(func(string) string { return here })
+	}
+	if got, want := trim(1, at(1, 0, 18)), at(1, 0, 18); got != want {
+		t.Errorf("the mark is %+v, want %+v: what follows waited until this very trim", got, want)
+	}
+	if got := trim(1, at(1, 0, 99)); got.Offset != 18 {
+		t.Errorf("the mark is %+v, want it as it was: what follows was trimmed", got)
+	}
+	if got, want := trim(2, at(1, 1, 19)), at(1, 1, 19); got != want {
+		t.Errorf("the mark is %+v, want %+v", got, want)
+	}
+	nowhere := run
+	nowhere.Number = 2
+	if err := n.outbox.Trim(ctx, nowhere, 0, event.Position{Epoch: 1, Seq: 1}, at(1, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := n.pools.Audit(ctx, nowhere, 0); err != nil || s.Exists || s.Mark != (event.Mark{}) {
+		t.Errorf("a mark made a pool: %+v, %v", s, err)
 	}
 }
 

@@ -51,7 +51,7 @@ func OpenAll(ctx context.Context, store inventory.Store, run inventory.Run) erro
 	for _, shard := range run.Pools() {
 		epoch, err := store.Seal(ctx, run, shard, inventory.Seal{Token: "test", Least: 1})
 		if err == nil && epoch > 0 {
-			err = store.Open(ctx, run, shard, "test", epoch)
+			err = store.Open(ctx, run, shard, "test", epoch, event.Mark{})
 		}
 		if err != nil {
 			return fmt.Errorf("open %s: %w", run.Source(shard), err)

@@ -244,6 +244,11 @@ func (m *Model) Seal(_ context.Context, run inventory.Run, shard int, s inventor
 	defer m.mu.Unlock()
 	p := m.at(run, shard)
 	switch {
+	case s.Renew > 0 && (p.host != "" || p.seal != s.Token || p.claim != s.Renew):
+		return 0, inventory.ErrLost
+	case s.Renew > 0:
+		p.sealUntil = m.now().Add(s.Hold)
+		return p.claim, nil
 	case p.Exists && p.host == m.host:
 		return 0, nil
 	case p.host == "" && p.seal != s.Token && m.now().Before(p.sealUntil):
@@ -284,7 +289,7 @@ func (m *Model) Restore(_ context.Context, run inventory.Run, shard int, token s
 }
 
 // Open implements inventory.Reopening.
-func (m *Model) Open(_ context.Context, run inventory.Run, shard int, token string, epoch int64) error {
+func (m *Model) Open(_ context.Context, run inventory.Run, shard int, token string, epoch int64, mark event.Mark) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.at(run, shard)
@@ -295,7 +300,7 @@ func (m *Model) Open(_ context.Context, run inventory.Run, shard int, token stri
 		return inventory.ErrLost
 	}
 	p.Exists, p.host, p.Epoch, p.ReopenedAt = true, m.host, epoch, m.now().Truncate(time.Millisecond)
-	p.Need, p.lock, p.lockUntil = 0, "", time.Time{}
+	p.Need, p.lock, p.lockUntil, p.Mark = 0, "", time.Time{}, mark
 	p.wrote()
 	return nil
 }

@@ -90,7 +90,7 @@ func newWorld(rt *rapid.T, s *stores, number int64) *world {
 	for i := range 6 {
 		w.users = append(w.users, fmt.Sprintf("u%d", i))
 	}
-	w.relayer = event.NewRelay(redisoutbox.New(s.db, s.keys, redisoutbox.Options{}), w.log, event.RelayOptions{Owner: "test", Topic: "log"})
+	w.relayer = event.NewRelay(redisoutbox.New(s.db, s.keys, redisoutbox.Options{}), w.log, event.RelayOptions{Owner: "test", Topic: "log", MaxBatch: 2})
 	w.opener = inventory.NewOpener(s.pools, w.relayer, w.log, w.log, "log")
 	w.reopen(rt)
 	return w
@@ -114,7 +114,7 @@ func (w *world) reopen(t *rapid.T) {
 		if least == 0 {
 			continue
 		}
-		if err := w.model.Open(w.ctx, w.c.Life, shard, fmt.Sprint("t", slice.Epoch), least); err != nil {
+		if err := w.model.Open(w.ctx, w.c.Life, shard, fmt.Sprint("t", slice.Epoch), least, event.Mark{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -69,8 +69,8 @@ func (k *Keys) Keeper() string { return k.bank + "keeper" }
 // Player is the hash of one player of a shard.
 func (k *Keys) Player(shard int, user string) string { return k.prefix(shard) + "p:" + user }
 
-// Mark is written after the outbox was read, so that a WAIT has a write to follow.
-func (k *Keys) Mark(shard int) string { return k.prefix(shard) + "mark" }
+// Touch is written after the outbox was read, so that a WAIT has a write to follow.
+func (k *Keys) Touch(shard int) string { return k.prefix(shard) + "touch" }
 
 // KeyCache makes the keys of each run of a namespace once. The search for tags takes N² tries for N shards:
 // a millisecond for 64, too long for each call.

@@ -35,6 +35,18 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"a restarted server is busy until reopened":                    restart,
 		"whoever seals later, after the hold, claims the higher epoch": overtaken,
 		"restoring sets what the log says, repeatedly":                 restoring,
+		"a mark comes with an opening and outlasts a restart":          marking,
+		"a renewed seal holds, and what is gone is not sealed anew":    renewing,
+		"an opener may take longer than the hold":                      slowOpener,
+		"an opener that died is overtaken after the hold":              deadOpener,
+		"reopening reads the log from the mark on":                     reopenAtMark,
+		"reopening needs nothing from before the mark":                 reopenWithoutPast,
+		"what the log has no longer keeps a pool closed":               reopenGone,
+		"a run whose beginning is gone stays closed without a mark":    reopenSinceGone,
+		"a mark beyond the end of the log is none":                     reopenShorter,
+		"a mark at which something else stands is none":                reopenShifted,
+		"what goes while it is read keeps a pool closed":               reopenForgetting,
+		"a higher fence keeps a pool closed until the next try":        reopenFenced,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSubject(t)
@@ -69,7 +81,7 @@ func (e *exam) open(shards ...int) {
 	for _, s := range shards {
 		epoch, err := e.Store.Seal(e.ctx, e.Run, s, inventory.Seal{Token: "opener", Least: 1})
 		e.must(err)
-		e.must(e.Store.Open(e.ctx, e.Run, s, "opener", epoch))
+		e.must(e.Store.Open(e.ctx, e.Run, s, "opener", epoch, event.Mark{}))
 	}
 }
 
@@ -118,7 +130,7 @@ func openTwice(t *testing.T, e *exam) {
 		t.Fatalf("got %+v, want it open at %s with one entry", first, want)
 	}
 	e.unchanged(0, func() {
-		e.must(e.Store.Open(e.ctx, e.Run, 0, "opener", 1))
+		e.must(e.Store.Open(e.ctx, e.Run, 0, "opener", 1, event.Mark{}))
 		epoch, err := e.Store.Seal(e.ctx, e.Run, 0, inventory.Seal{Token: "another", Least: 1})
 		e.must(err)
 		if epoch != 0 {
@@ -291,9 +303,9 @@ func overtaken(t *testing.T, e *exam) {
 	if again != first || second <= first {
 		t.Errorf("claims are %d, %d again, then %d; want the same, then a higher one", first, again, second)
 	}
-	e.want(e.Store.Open(e.ctx, e.Run, 0, "first", first), inventory.ErrLost)
+	e.want(e.Store.Open(e.ctx, e.Run, 0, "first", first, event.Mark{}), inventory.ErrLost)
 	e.want(e.Store.Restore(e.ctx, e.Run, 0, "first", inventory.Restoration{Position: event.Position{Epoch: 1, Seq: 1}}), inventory.ErrLost)
-	e.must(e.Store.Open(e.ctx, e.Run, 0, "second", second))
+	e.must(e.Store.Open(e.ctx, e.Run, 0, "second", second, event.Mark{}))
 }
 
 func restoring(t *testing.T, e *exam) {
@@ -311,7 +323,7 @@ func restoring(t *testing.T, e *exam) {
 	for range 2 {
 		e.must(e.Store.Restore(e.ctx, e.Run, 0, "opener", r))
 	}
-	e.must(e.Store.Open(e.ctx, e.Run, 0, "opener", epoch))
+	e.must(e.Store.Open(e.ctx, e.Run, 0, "opener", epoch, event.Mark{}))
 	s := e.audit(0)
 	if want := (event.Position{Epoch: 8, Seq: 42}); s.Position != want || s.State != r.State {
 		t.Errorf("got %s %+v, want %s %+v", s.Position, s.State, want, r.State)

@@ -49,6 +49,8 @@ func setField(s *inventory.Slice, name, value string) error {
 	switch name {
 	case "host", "seal", "seal_until", "claim", "lock", "lock_until":
 		return nil
+	case "mark":
+		return setMark(s, value)
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
@@ -86,6 +88,17 @@ func setField(s *inventory.Slice, name, value string) error {
 		return errors.New("unknown field")
 	}
 	return nil
+}
+
+func setMark(s *inventory.Slice, value string) (err error) {
+	if value == "" {
+		return nil
+	}
+	at, offset, _ := strings.Cut(value, " ")
+	if s.Mark.Position, err = event.ParsePosition(at); err == nil {
+		s.Mark.Offset, err = strconv.ParseInt(offset, 10, 64)
+	}
+	return err
 }
 
 func setSent(s *inventory.Slice, peerText, value string) error {

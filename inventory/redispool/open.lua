@@ -2,7 +2,8 @@
 -- and says so in its first entry.
 --
 -- KEYS  1 pool   2 outbox   3 pool again (the call's key)
--- ARGV  1 host   2 token   3 the epoch that the token has claimed
+-- ARGV  1 host   2 token   3 the epoch that the token has claimed   4 where the next reopening may begin in the
+--       log, as trim keeps it; empty: where the run began
 -- gives {"ok", now ms, result}; the result is one of
 --   ok     open in the new epoch
 --   lost   somebody else has sealed or opened the pool since
@@ -18,7 +19,7 @@ for i = 3, 11 do pool[i] = pool[i] or '0' end
 local seq = string.format('%.0f', pool[4] + 1)
 redis.call('HSET', POOL, 'host', ARGV[1], 'epoch', ARGV[3], 'seq', seq, 'reopened_at', stamp, 'left', pool[5],
   'issued', pool[6], 'funded', pool[7], 'sent', pool[8], 'received', pool[9], 'dry', pool[10], 'funding', pool[11],
-  'need', '0', 'lock', '', 'lock_until', '0')
+  'mark', ARGV[4], 'need', '0', 'lock', '', 'lock_until', '0')
 redis.call('XADD', OUT, ARGV[3] .. '-' .. seq, 'k', 'open', 't', stamp,
   's', table.concat(pool, ' ', 5, 10), 'd', ARGV[1] .. ' ' .. pool[3] .. ' ' .. pool[4])
 return {'ok', stamp, 'ok'}

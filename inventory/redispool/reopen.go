@@ -2,6 +2,7 @@ package redispool
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/shake-live/shake/event"
@@ -10,12 +11,16 @@ import (
 
 // Seal implements inventory.Reopening.
 func (s *Store) Seal(ctx context.Context, run inventory.Run, shard int, c inventory.Seal) (int64, error) {
-	return result(s.call(ctx, seal, run, shard, nil, c.Token, c.Least, c.Hold.Milliseconds()))
+	return result(s.call(ctx, seal, run, shard, nil, c.Token, c.Least, c.Hold.Milliseconds(), c.Renew))
 }
 
 // Open implements inventory.Reopening.
-func (s *Store) Open(ctx context.Context, run inventory.Run, shard int, token string, epoch int64) error {
-	_, err := result(s.call(ctx, open, run, shard, nil, token, epoch))
+func (s *Store) Open(ctx context.Context, run inventory.Run, shard int, token string, epoch int64, mark event.Mark) error {
+	text := ""
+	if mark != (event.Mark{}) {
+		text = fmt.Sprint(mark.Position, " ", mark.Offset)
+	}
+	_, err := result(s.call(ctx, open, run, shard, nil, token, epoch, text))
 	return err
 }
 
