@@ -286,8 +286,7 @@ func (a *App) Warm(ctx context.Context, id string) error {
 	if err := a.pools.Warm(ctx, live.Life, redisgame.Scripts()...); err != nil {
 		return err
 	}
-	_, err = a.view.Level(ctx, live.Life)
-	return err
+	return a.view.Refresh(ctx, live.Life)
 }
 
 // Close ends all connections, last opened first.
