@@ -35,13 +35,16 @@ func TestOutbox_whileMemoryIsFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := entries[0].Position
-	if err := n.outbox.Trim(t.Context(), run, 0, first, event.Mark{Position: first, Offset: 7}); err != nil {
+	first, second := entries[0].Position, entries[1].Position
+	if err := n.outbox.Trim(t.Context(), run, 0, first, event.Mark{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.outbox.Trim(t.Context(), run, 0, second, event.Mark{Position: first, Offset: 7}); err != nil {
 		t.Fatal(err)
 	}
 	left, err := n.outbox.Read(t.Context(), run, 0, 10)
-	if err != nil || len(left) != len(entries)-1 {
-		t.Errorf("%d of %d entries are left, %v; want one gone", len(left), len(entries), err)
+	if err != nil || len(left) != len(entries)-2 {
+		t.Errorf("%d of %d entries are left, %v; want two gone", len(left), len(entries), err)
 	}
 	if mark, err := server.HGet(t.Context(), n.keys.Of(run).Pool(0), "mark").Result(); err != nil || mark != first.String()+" 7" {
 		t.Errorf("got mark %q, %v, want %s at 7", mark, err, first)
