@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/shake-live/shake/game/redisgame"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops"
+	"github.com/shake-live/shake/web"
 )
 
 // Roles that a process can have.
@@ -146,7 +148,7 @@ func (a *App) AccessURL() string {
 // OpsURL is the ops port.
 func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
-// players builds the players' door.
+// players builds the players' door: the API under /v1/, and the page.
 func (a *App) players() (http.Handler, error) {
 	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL))
 	if err != nil {
@@ -157,7 +159,7 @@ func (a *App) players() (http.Handler, error) {
 		providers["dev"] = access.Dev{}
 	}
 	l := a.cfg.Limits
-	return access.New(access.Deps{
+	api := access.New(access.Deps{
 		Game: game.New(game.Deps{
 			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
 		}),
@@ -167,7 +169,20 @@ func (a *App) players() (http.Handler, error) {
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
-	}), nil
+	})
+	return besides(api, web.Handler()), nil
+}
+
+// besides gives the API what is under /v1/ and the page the rest. It is no ServeMux: that one answers odd paths
+// itself, and those under /v1/ are the API's to answer.
+func besides(api, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 }
 
 // checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
