@@ -3,7 +3,7 @@ package e2e
 import "testing"
 
 func TestLook_pictures(t *testing.T) {
-	s := start(t, "--warmup", "14s", "--live", "16s", "--round", "3s", "--late", "3s", "--bots", "4")
+	s := start(t, "--warmup", "13s", "--live", "24s", "--round", "4s", "--late", "3s", "--bots", "4")
 	d := s.door(t)
 	p := open(t, d)
 	p.view("join")
@@ -19,12 +19,19 @@ func TestLook_pictures(t *testing.T) {
 	p.shot("live")
 	p.tap("go")
 	p.view("play")
-	p.shakes(4.5, 2500)
-	p.until(`document.getElementById('shakes').textContent > 5`)
+	p.shakes(7, 4000)
+	p.until(`document.getElementById('shakes').textContent > 9`)
 	p.shot("play")
 	p.media("prefers-color-scheme", "dark")
 	p.shot("play-dark")
 	p.view("result")
+	for p.number("result-coins") == 0 {
+		p.tap("again")
+		p.view("play")
+		p.shakes(7, 4000)
+		p.view("result")
+		p.until(`document.getElementById('result-coins').textContent.length > 1`)
+	}
 	p.until(`document.querySelector("#result li")`)
 	p.shot("result-dark")
 	p.media("prefers-color-scheme", "light")

@@ -253,7 +253,8 @@ func (p *phone) shakes(hz float64, forMS int) {
 // shot keeps a picture under docs/images.
 func (p *phone) shot(name string) {
 	p.t.Helper()
-	image := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	js[any](p, `Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished.catch(() => {})))`)
+	image := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng})
 	if err := os.WriteFile("../../docs/images/"+name+".png", image.Data, 0o644); err != nil {
 		p.t.Fatal(err)
 	}

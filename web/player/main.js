@@ -328,6 +328,7 @@ class Page {
     this.#drawClosed();
     show('closed');
     trace('closed').start();
+    trace('closed').kick(1.2); // the last tremor runs out
     await this.#loadBoard();
     await this.#standing();
     if (view() === 'closed') this.#drawClosed();

@@ -25,7 +25,7 @@ export class Rain {
 
   /** Lets n coins fall from above. */
   fall(n) {
-    const { innerWidth: w } = window;
+    const w = this.#canvas.clientWidth;
     this.#add(n, () => ({ x: Math.random() * w, y: -40 - Math.random() * 160, vx: (Math.random() - 0.5) * 80, vy: 120 + Math.random() * 260 }));
   }
 
@@ -52,17 +52,17 @@ export class Rain {
 
   #size() {
     this.#scale = Math.min(devicePixelRatio || 1, 1.5); // coins in flight need no finer grain
-    this.#canvas.width = innerWidth * this.#scale;
-    this.#canvas.height = innerHeight * this.#scale;
+    this.#canvas.width = this.#canvas.clientWidth * this.#scale;
+    this.#canvas.height = this.#canvas.clientHeight * this.#scale;
   }
 
   #step(now) {
     const dt = Math.min(0.05, (now - this.#last) / 1000);
     this.#last = now;
     const pen = this.#pen;
-    const floor = innerHeight + 60;
+    const floor = this.#canvas.clientHeight + 60;
+    this.#clear();
     pen.setTransform(this.#scale, 0, 0, this.#scale, 0, 0);
-    pen.clearRect(0, 0, innerWidth, innerHeight);
     for (const c of this.#coins) {
       c.vy += gravity * dt;
       c.x += c.vx * dt;
@@ -72,7 +72,12 @@ export class Rain {
     }
     this.#coins = this.#coins.filter((c) => c.y < floor);
     this.#frame = this.#coins.length ? requestAnimationFrame((next) => this.#step(next)) : 0;
-    if (!this.#frame) pen.clearRect(0, 0, innerWidth, innerHeight);
+    if (!this.#frame) this.#clear();
+  }
+
+  #clear() {
+    this.#pen.setTransform(1, 0, 0, 1, 0, 0);
+    this.#pen.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
   /** The coin at each angle of its spin. */

@@ -93,7 +93,7 @@ class Playing {
     if (at < 0 || at > this.#ends - this.#starts) return;
     this.#beats.push(Math.max(at, this.#beats.at(-1) ?? 0));
     figure($('shakes'), num(this.#beats.length));
-    this.rain.fall(this.#beats.length % 2 ? 2 : 1);
+    this.rain.fall(3);
     sound.tick(this.#beats.length);
     if (!calm()) {
       navigator.vibrate?.(18);
@@ -121,6 +121,7 @@ class Playing {
     if (seconds !== this.#said) {
       this.#said = seconds;
       figure($('left-n'), num(seconds));
+      $('left-word').textContent = t('seconds_left', { n: seconds });
       if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
     }
     if (this.#kick) {

@@ -37,11 +37,13 @@ export function figure(el, text) {
   text = String(text);
   if (el.dataset.text === text) return;
   el.dataset.text = text;
-  el.style.setProperty('--len', Math.max(1, text.length - 0.5 * (text.match(/[^0-9]/g) ?? []).length));
+  const digits = (text.match(/\d/g) ?? []).length;
+  const others = [...text].reduce((sum, char) => sum + (/\d/.test(char) ? 0 : char === '+' ? 0.5 : 0.29), 0);
+  el.style.setProperty('--wide', (0.475 * digits + others).toFixed(2)); // in em
   const parts = [...text].map((char) => {
     if (!/\d/.test(char)) return document.createTextNode(char);
     const digit = document.createElement('span');
-    digit.className = 'digit';
+    digit.className = char === '1' && !el.dataset.tabular ? 'digit narrow' : 'digit';
     digit.textContent = char;
     return digit;
   });
