@@ -35,6 +35,7 @@ var chrome = struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	endDemo()
 	if chrome.stop != nil {
 		chrome.stop()
 	}
@@ -268,4 +269,17 @@ func (p *phone) number(id string) (n int) {
 		p.t.Fatalf("%s: %q is no number", id, text)
 	}
 	return n
+}
+
+// before runs a script in each page before its own.
+func before(script string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return err
+	})
+}
+
+func (p *phone) focus(id string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(chromedp.ID(id), chromedp.NodeVisible))
 }

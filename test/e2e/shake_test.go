@@ -163,3 +163,39 @@ func problem(status int, code string) http.HandlerFunc {
 		fmt.Fprintf(w, `{"type":"about:blank","title":"x","status":%d,"code":%q,"detail":"x","request_id":"x"}`, status, code)
 	}
 }
+
+const (
+	roundMS     = 3000
+	demoChances = 9
+)
+
+var shared struct {
+	sync.Mutex
+	shake *shake
+	data  string
+}
+
+// demo is the shake that most tests share: each has its own player there.
+func demo(t testing.TB) *shake {
+	t.Helper()
+	browser(t) // skips where there is none
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.shake == nil {
+		data, err := os.MkdirTemp("", "shake-e2e-data-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.data = data
+		shared.shake = &shake{t: t, data: data, flags: []string{"--warmup", "1s", "--live", "30m", "--round", "3s", "--chances", fmt.Sprint(demoChances)}}
+		shared.shake.again()
+	}
+	return shared.shake
+}
+
+func endDemo() {
+	if shared.shake != nil {
+		shared.shake.stop()
+		_ = os.RemoveAll(shared.data)
+	}
+}

@@ -32,7 +32,7 @@ class Page {
     performance.mark('shake-interactive');
     try {
       const told = this.#credential();
-      const [, id] = await Promise.all([this.session.clock.sync(3), this.#which()]);
+      const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
       await this.#load(id);
       if (told) await this.session.login(told);
       else this.session.resume();
