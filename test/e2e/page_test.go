@@ -283,3 +283,22 @@ func (p *phone) focus(id string) {
 	p.t.Helper()
 	p.do(chromedp.Focus(chromedp.ID(id), chromedp.NodeVisible))
 }
+
+// win plays the rounds that luck takes until one has brought coins and the player stands on the board.
+func (p *phone) win() {
+	p.t.Helper()
+	for {
+		p.until(`['play', 'result'].includes(document.body.dataset.view)`)
+		if js[bool](p, `document.body.dataset.view === 'play'`) {
+			p.shakes(7, 4000)
+		}
+		p.view("result")
+		time.Sleep(1300 * time.Millisecond) // the coins are counted up
+		if p.number("result-coins") > 0 {
+			p.within(2*patience, `document.querySelector('#result li.me')`)
+			return
+		}
+		p.tap("again")
+		p.view("play")
+	}
+}

@@ -267,18 +267,10 @@ class Page {
   }
 
   #showResult() {
-    const { coins, total, chances_left: left, prize } = this.result;
-    this.#again();
-    $('result-h').textContent = t(coins ? 'result_title' : 'result_none');
-    $('result-word').textContent = coins ? t('coins', { n: coins }) : t('result_none_word');
+    const { coins, total, chances_left: left } = this.result;
     $('result-coins').dataset.value = 0;
-    countTo($('result-coins'), coins, { ms: 1200, prefix: coins ? '+' : '' });
-    figure($('result-total'), num(total));
-    figure($('result-left'), num(left));
-    $('result-prize').hidden = !prize;
-    $('result-prize').textContent = prize ?? '';
+    this.#drawResult();
     $('claim').hidden = true;
-    board.draw(this.board);
     show('result');
     say(t('say_result', { coins, total, left }));
     if (coins) this.rain.burst(Math.min(40, 8 + coins), innerWidth / 2, innerHeight * 0.35);
@@ -286,6 +278,19 @@ class Page {
     this.#loadBoard();
     for (const ms of [1500, 4000]) setTimeout(() => this.#loadBoard(), ms * (0.8 + 0.4 * Math.random())); // it follows a moment later
     this.#claims();
+  }
+
+  #drawResult() {
+    const { coins, total, chances_left: left, prize } = this.result;
+    this.#again();
+    $('result-h').textContent = t(coins ? 'result_title' : 'result_none');
+    $('result-word').textContent = coins ? t('coins', { n: coins }) : t('result_none_word');
+    countTo($('result-coins'), coins, { ms: 1200, prefix: coins ? '+' : '' });
+    figure($('result-total'), num(total));
+    figure($('result-left'), num(left));
+    $('result-prize').hidden = !prize;
+    $('result-prize').textContent = prize ?? '';
+    board.draw(this.board);
   }
 
   #again() {
@@ -409,7 +414,7 @@ class Page {
     this.#draw();
     board.draw(this.board);
     if (view() === 'closed') this.#drawClosed();
-    if (view() === 'result') this.#showResult();
+    if (this.result) this.#drawResult();
   }
 
   /** Names are for the board, and ids there have plain letters: accents are dropped, other scripts get a number. */

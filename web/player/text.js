@@ -1,6 +1,6 @@
 // What the page says, in the language of who reads it, with that language's numbers.
 
-export const languages = { en: 'English', zh: '中文', id: 'Bahasa Indonesia', th: 'ไทย', vi: 'Tiếng Việt', pt: 'Português' };
+export const languages = { en: 'English', zh: '中文', id: 'Indonesia', th: 'ไทย', vi: 'Tiếng Việt', pt: 'Português' };
 
 const locales = { en: 'en', zh: 'zh-Hans', id: 'id', th: 'th', vi: 'vi', pt: 'pt-BR' };
 const chosenKey = 'shake.language';

@@ -39,7 +39,7 @@ export function figure(el, text) {
   el.dataset.text = text;
   const digits = (text.match(/\d/g) ?? []).length;
   const others = [...text].reduce((sum, char) => sum + (/\d/.test(char) ? 0 : char === '+' ? 0.5 : 0.29), 0);
-  el.style.setProperty('--wide', (0.475 * digits + others).toFixed(2)); // in em
+  el.style.setProperty('--wide', (0.5 * digits + others).toFixed(2)); // in em
   const parts = [...text].map((char) => {
     if (!/\d/.test(char)) return document.createTextNode(char);
     const digit = document.createElement('span');

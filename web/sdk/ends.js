@@ -82,7 +82,7 @@ export class Ends {
         afterMS = problem.retryAfterMS;
       }
       if (why === 'pending' || why === 'offline' || Date.now() - began > overMS) onWait?.(why);
-      await nap(backoff(tries, { afterMS }));
+      if (await nap(backoff(tries, { afterMS }))) tries = 0; // a network that is back may stutter first
     }
   }
 

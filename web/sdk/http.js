@@ -71,14 +71,14 @@ export function backoff(tries, { baseMS = 500, capMS = 15_000, afterMS = 0, rand
   return afterMS + random() * Math.min(capMS, baseMS * 2 ** tries);
 }
 
-/** Sleeps, or wakes early when the network comes back. */
+/** Sleeps, or wakes early when the network comes back; tells whether it did. */
 export function nap(ms, signal) {
   return new Promise((resolve, reject) => {
-    const wake = () => {
+    const wake = (event) => {
       clearTimeout(timer);
       globalThis.removeEventListener?.('online', wake);
       signal?.removeEventListener('abort', wake);
-      signal?.aborted ? reject(signal.reason) : resolve();
+      signal?.aborted ? reject(signal.reason) : resolve(event?.type === 'online');
     };
     const timer = setTimeout(wake, ms);
     globalThis.addEventListener?.('online', wake);
