@@ -71,7 +71,7 @@ func (p *phone) stage(name string) {
 const overflow = `(() => {
 	const wide = [];
 	if (document.documentElement.scrollWidth > innerWidth) wide.push('the page: ' + document.documentElement.scrollWidth);
-	for (const el of document.querySelectorAll('header *, main section:not([hidden]) *')) {
+	for (const el of document.querySelectorAll('header *, #toast:not([hidden]), #toast:not([hidden]) *, main section:not([hidden]) *')) {
 		if (el.closest('svg, canvas, .hero, .sr') || !el.getClientRects().length) continue;
 		const box = el.getBoundingClientRect();
 		if (box.right > innerWidth + 0.5 || box.left < -0.5) wide.push((el.id || el.className || el.tagName) + ': ' + Math.round(box.left) + ' to ' + Math.round(box.right));
@@ -93,6 +93,7 @@ func TestLanguages_fitAt320(t *testing.T) {
 		js[any](p, fmt.Sprintf(`(() => { const lang = document.getElementById('lang'); lang.value = %q; lang.dispatchEvent(new Event('change')); })()`, tag))
 		p.until(fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, tag))
 		p.until(fmt.Sprintf(`document.querySelector('[data-t=share]').textContent !== %q`, english["share"]))
+		js[any](p, `document.getElementById('toast').hidden = false`)
 		for _, stage := range stages {
 			p.stage(stage)
 			if wide := js[[]string](p, overflow); len(wide) > 0 {

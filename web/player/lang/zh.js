@@ -12,7 +12,7 @@ export default {
   stage_live: '正在直播',
   stage_closed: '本场结束',
   stage_settled: '最终结果',
-  pool_label: '金币在奖池里',
+  pool_label: '枚金币在奖池中',
   pool_now: '奖池里有 {n} 枚金币',
   starts_in: '距开始',
   ends_in: '距结束',
