@@ -14,6 +14,8 @@ import (
 
 // The pictures of the documents; they are to be looked at.
 func TestLook_pictures(t *testing.T) {
+	browser(t)
+	t.Parallel() // most of it is waiting for the show
 	p := open(t, start(t, "--warmup", "13s", "--live", "24s", "--round", "4s", "--late", "3s", "--bots", "4").door(t))
 	p.view("join")
 	p.shot("join")

@@ -60,6 +60,7 @@ func TestEnd_offlineThenReload(t *testing.T) {
 }
 
 func TestEnd_serverRestartsInMidRound(t *testing.T) {
+	browser(t)
 	s := start(t, "--warmup", "1s", "--live", "10m", "--round", "3s", "--late", "60s", "--chances", "5")
 	d := s.door(t)
 	var r recorder

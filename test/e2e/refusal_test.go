@@ -95,6 +95,8 @@ func TestRefusal_loggedOut(t *testing.T) {
 
 // The real thing: one chance, a pool that one win empties, and a show that is over.
 func TestRefusal_forReal(t *testing.T) {
+	browser(t)
+	t.Parallel() // most of it is waiting for the show
 	d := start(t, "--warmup", "1s", "--live", "14s", "--round", "1s", "--late", "3s", "--chances", "1").door(t)
 	p := open(t, d)
 	p.join("once")

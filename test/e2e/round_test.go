@@ -83,7 +83,7 @@ func TestRound_byMotion(t *testing.T) {
 	p.until(`document.getElementById('play-hint').dataset.by === 'motion'`)
 	p.view("result")
 	p.played(r.last(t), 8, 11, demoChances-1)
-	p.until(`document.querySelector('#result li.me')`)
+	p.win()
 	if p.number("result-rank") < 1 {
 		t.Error("no rank")
 	}
@@ -224,4 +224,27 @@ func TestLogin_byTheAddress(t *testing.T) {
 	}
 	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL))
 	p.live() // the session is remembered
+}
+
+// A win whose coins do not arrive leaves its receipt on the screen until they do.
+func TestClaim_isShownUntilTheCoinsAreThere(t *testing.T) {
+	d := demo(t).door(t)
+	lost := func(w http.ResponseWriter, r *http.Request) bool {
+		body := map[string]string{"/v1/wallet": `{"balance":0,"entries":[],"next":null}`, "/v1/inbox": `{"notices":[],"next":null}`}[r.URL.Path]
+		if body == "" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, body)
+		return true
+	}
+	d.answer(lost)
+	p := open(t, d, before(`const wait = setTimeout; window.setTimeout = (fn, ms, ...more) => wait(fn, ms >= 4000 ? ms / 10 : ms, ...more);`))
+	p.join("claim")
+	p.live()
+	p.tap("go")
+	p.win()
+	p.until(`!document.getElementById('claim').hidden && document.getElementById('claim-code').textContent.length > 20`)
+	d.answer(nil)
+	p.until(`document.getElementById('claim').hidden`)
 }

@@ -13,7 +13,7 @@ import { languages, num, preferred, speak, spoken, t } from './text.js';
 import { trace } from './trace.js';
 import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
 
-const claimAfterMS = [4000, 15_000, 45_000]; // coins are in the wallet within seconds; a claim is shown when they are not
+const claimAfterMS = [4000, 8000, 15_000]; // coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
 
 class Page {
