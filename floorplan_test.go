@@ -47,6 +47,7 @@ var floors = map[string][]string{
 	"leaderboard/sqlboard":   {"event", "leaderboard", "internal/sqldb"},
 	"reward/sqlcursor":       {"event", "reward", "internal/sqldb"},
 	"reward/sqlledger":       {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
+	"reward/redisline":       {"event", "reward", "internal/redisdb"},
 	"reward/sqlinbox":        {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 
 	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},

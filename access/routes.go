@@ -11,6 +11,7 @@ import (
 // routes are all URLs of the players' door.
 func (s *Server) routes() http.Handler {
 	r := httpapi.New(s.Log, s.Observer)
+	r.GET("/v1/live", s.getLive) // it has bounds of its own: a stream is no request under way
 	r.Use(s.shed)
 
 	v1 := r.Group("/v1")

@@ -56,7 +56,8 @@ type Wallets interface {
 // Inboxes keeps the messages to players.
 type Inboxes interface {
 	Inbox(ctx context.Context, user, before string, limit int) ([]reward.Notice, string, error)
-	Receipt(ctx context.Context, user, id string, at time.Time) error
+	// Receipt tells whether it is the first one.
+	Receipt(ctx context.Context, user, id string, at time.Time) (bool, error)
 }
 
 // Options bounds the door. The zero value of a field means its default.
@@ -88,6 +89,7 @@ type Deps struct {
 	Boards    Boards
 	Wallets   Wallets
 	Inboxes   Inboxes
+	Live      *Hub
 	Sessions  *Sessions
 	Providers map[string]Provider
 	Clock     clock.Clock

@@ -169,6 +169,30 @@ func TestApply_withdrawalThatPlayersOvertake(t *testing.T) {
 	d.wantLevel(c.Life(), 1_000_200, 1_000_000)
 }
 
+// What somebody else has decided on a withdrawal stands, whoever carries it out once more.
+func TestFund_goesByWhatTheBankSays(t *testing.T) {
+	d := newDesk(t)
+	c, _ := d.apply(show)
+	for _, o := range []inventory.Order{{ID: "less", Amount: -60}, {ID: "more", Amount: 5}} {
+		if err := d.campaigns.Order(t.Context(), c.Life(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := inventory.NewKeeper(d.pools, c.Life(), "another").Fund(t.Context(), event.Funding{Number: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Fund(t.Context(), c.Life()); !errors.Is(err, admin.ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+	if err := d.Fund(t.Context(), c.Life()); err != nil {
+		t.Errorf("got %v, want the next one carried out", err)
+	}
+	if got, want := d.campaigns.states(c.Life()), []string{"1000000 done", "-60 refused", "5 done"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	d.wantLevel(c.Life(), 1_000_005, 1_000_005)
+}
+
 // Coins that are on their way to the bank are waited for; the withdrawal is not refused for them.
 func TestApply_withdrawsCoinsThatAreOnTheirWay(t *testing.T) {
 	d := newDesk(t)

@@ -24,8 +24,8 @@ type Campaigns interface {
 	// Funded is the sum of the run's fundings that are done or pending: what its bank was ever given, less what
 	// went back.
 	Funded(ctx context.Context, run inventory.Run) (int64, error)
-	// RefuseFunding gives a pending funding up; those behind it move up by one number.
-	RefuseFunding(ctx context.Context, run inventory.Run, number int64) error
+	// FundingRefused notes that a funding was given up.
+	FundingRefused(ctx context.Context, run inventory.Run, number int64) error
 	// Order stores an order of coins unless one of that id is there.
 	Order(ctx context.Context, run inventory.Run, order inventory.Order) error
 }
@@ -244,7 +244,8 @@ const (
 )
 
 // Fund carries out the fundings of a run that were ordered and are not done. ErrRefused where players were quicker
-// than whoever wanted coins back.
+// than whoever wanted coins back. Any number of processes may be at it: the bank has one answer for each number, and
+// whoever hears it writes it down.
 func (o *Office) Fund(ctx context.Context, run inventory.Run) error {
 	pending, err := o.campaigns.PendingFundings(ctx, run)
 	if err != nil {
@@ -252,12 +253,14 @@ func (o *Office) Fund(ctx context.Context, run inventory.Run) error {
 	}
 	keeper := inventory.NewKeeper(o.pools, run, o.owner+"/fund")
 	for _, f := range pending {
-		err := o.fundOnce(ctx, keeper, run, f)
-		if errors.Is(err, inventory.ErrShort) {
-			return errors.Join(fmt.Errorf("%w: %d coins", ErrRefused, -f.Amount), o.campaigns.RefuseFunding(ctx, run, f.Number))
-		}
-		if err != nil {
+		amount, err := o.fundOnce(ctx, keeper, run, f)
+		switch {
+		case errors.Is(err, inventory.ErrStale): // somebody else has carried it out, and written it down
+			continue
+		case err != nil:
 			return fmt.Errorf("fund %s with %d: %w", run.Campaign, f.Amount, err)
+		case amount != f.Amount:
+			return errors.Join(fmt.Errorf("%w: %d coins", ErrRefused, -f.Amount), o.campaigns.FundingRefused(ctx, run, f.Number))
 		}
 		if err := o.campaigns.FundingDone(ctx, run, f.Number); err != nil {
 			return err
@@ -268,31 +271,31 @@ func (o *Office) Fund(ctx context.Context, run inventory.Run) error {
 }
 
 // fundOnce waits, within bounds, while somebody else has the bank's lock, the pool is being opened, or coins that
-// are to go back are still on their way to the bank.
-func (o *Office) fundOnce(ctx context.Context, keeper *inventory.Keeper, run inventory.Run, f event.Funding) error {
+// are to go back are still on their way to the bank. What the pool has no more is given up: the number brings 0 then.
+func (o *Office) fundOnce(ctx context.Context, keeper *inventory.Keeper, run inventory.Run, f event.Funding) (amount int64, err error) {
 	const tries, pause = 50, 100 * time.Millisecond
-	var err error
 	for range tries {
-		err = keeper.Fund(ctx, f)
+		amount, err = keeper.Fund(ctx, f)
 		switch {
 		case errors.Is(err, inventory.ErrShort):
 			left, leftErr := o.left(ctx, run)
 			if leftErr != nil {
-				return leftErr
+				return 0, leftErr
 			}
 			if left < -f.Amount {
-				return err
+				f.Amount = 0
+				continue
 			}
 			err = fmt.Errorf("%w: coins are on their way to the bank", inventory.ErrBusy)
 		case errors.Is(err, inventory.ErrLocked), errors.Is(err, inventory.ErrBusy), errors.Is(err, inventory.ErrUnsafe):
 		default:
-			return err
+			return amount, err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
-	return err
+	return 0, err
 }

@@ -196,15 +196,12 @@ func (s *campaigns) FundingDone(_ context.Context, run inventory.Run, number int
 	return nil
 }
 
-func (s *campaigns) RefuseFunding(_ context.Context, run inventory.Run, number int64) error {
+func (s *campaigns) FundingRefused(_ context.Context, run inventory.Run, number int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.fundings[of(run)] {
-		switch {
-		case f.Number == number:
-			f.Number, f.state = -1, "refused"
-		case f.Number > number:
-			f.Number--
+		if f.Number == number && f.state == "pending" {
+			f.state = "refused"
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func (o *Office) Settle(ctx context.Context, c *game.Campaign, books Books) erro
 		return err
 	}
 	if left := inventory.LevelOf(run, all, o.clock.Now()).Left; left > 0 {
-		order := inventory.Order{ID: fmt.Sprintf("%s.%d.rest.%d", c.ID, c.Run, all[0].Funding), Amount: -left}
+		order := inventory.Order{ID: fmt.Sprintf("%s.%d.rest.%d", c.ID, c.Run, all[0].Funding.Number), Amount: -left}
 		if err := o.campaigns.Order(ctx, run, order); err != nil {
 			return err
 		}

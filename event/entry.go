@@ -99,7 +99,8 @@ type Transfer struct {
 	Amount int64 `json:"amount"`
 }
 
-// Funding is coins that came into the bank from outside, or (negative) went back.
+// Funding is coins that came into the bank from outside, or (negative) went back. An amount of 0 says that coins were to
+// go back and were not there any more.
 type Funding struct {
 	Number int64 `json:"number"` // rises by one per run
 	Amount int64 `json:"amount"`
@@ -156,7 +157,7 @@ func (e Entry) checkBody() error {
 	case KindDebit, KindCredit:
 		ok = e.Transfer != nil && e.Transfer.Amount > 0 && e.Transfer.Number > 0
 	case KindFund:
-		ok = e.Funding != nil && e.Funding.Amount != 0 && e.Funding.Number > 0
+		ok = e.Funding != nil && e.Funding.Number > 0
 	case KindOpen:
 		ok = e.Open != nil && e.Open.Host != ""
 	case KindDry, KindFence:

@@ -30,7 +30,7 @@ func TestDecode_poison(t *testing.T) {
 		"unknown kind":        with(func(e *Entry) { e.Kind = "party" }),
 		"start without body":  {Kind: KindStart, Source: demoShard, Position: Position{1, 1}},
 		"debit of nothing":    {Kind: KindDebit, Source: demoShard, Position: Position{1, 1}, Transfer: &Transfer{Number: 1}},
-		"funding of nothing":  {Kind: KindFund, Source: demoBank, Position: Position{1, 1}, Funding: &Funding{Number: 1}},
+		"unnumbered funding":  {Kind: KindFund, Source: demoBank, Position: Position{1, 1}, Funding: &Funding{Amount: 1}},
 		"open without a host": {Kind: KindOpen, Source: demoShard, Position: Position{1, 1}, Open: &Open{}},
 	} {
 		value, err := e.Encode()

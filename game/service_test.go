@@ -96,7 +96,8 @@ func newTable(t *testing.T, change ...func(*game.Campaign)) *table {
 	at.c, at.model = &live.Campaign, gametest.NewModel(at.clock.Now)
 	at.rounds, at.coins = &scriptedRounds{Rounds: at.model}, &scriptedCoins{pool: inventory.New(at.model)}
 	at.must(gametest.OpenAll(t.Context(), at.model, at.c.Life()))
-	at.must(inventory.NewKeeper(at.model, at.c.Life(), "test").Fund(t.Context(), event.Funding{Number: 1, Amount: at.c.Pool}))
+	_, err := inventory.NewKeeper(at.model, at.c.Life(), "test").Fund(t.Context(), event.Funding{Number: 1, Amount: at.c.Pool})
+	at.must(err)
 	at.origin = newShelf(at.c)
 	at.Service = at.node(keyring(t, "test", "new"))
 	return at

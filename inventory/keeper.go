@@ -210,47 +210,44 @@ func elsewhere(all []Slice, shard int) bool {
 }
 
 // Fund brings coins into the run from outside, or takes them out (ErrShort where the pool has less): raised or
-// lowered caps, and the rest that goes back at the end. Its number makes it happen once. Shards that were
-// declared dry are told first that coins are coming, under the lock that keeps them from being declared again.
-func (k *Keeper) Fund(ctx context.Context, f event.Funding) error {
+// lowered caps, and the rest that goes back at the end. Its number makes it happen once, with the amount of whoever was
+// first: amount is that. ErrStale where a later number is done already. Shards that were declared dry are told first that
+// coins are coming, under the lock that keeps them from being declared again.
+func (k *Keeper) Fund(ctx context.Context, f event.Funding) (amount int64, err error) {
 	if _, err := k.store.Lock(ctx, k.run, k.owner, k.LockTTL); err != nil {
-		return err
+		return 0, err
 	}
-	err := k.fundLocked(ctx, f)
+	if err = k.prepare(ctx, f); err == nil {
+		amount, err = k.store.Fund(ctx, k.run, k.owner, f)
+	}
 	_, unlockErr := k.store.Lock(ctx, k.run, k.owner, 0)
-	return errors.Join(err, unlockErr)
+	return amount, errors.Join(err, unlockErr)
 }
 
-func (k *Keeper) fundLocked(ctx context.Context, f event.Funding) error {
-	if done, err := k.prepare(ctx, f); err != nil || done {
-		return err
-	}
-	return k.store.Fund(ctx, k.run, k.owner, f)
-}
-
-// prepare ends droughts before coins come, and gathers coins in the bank before they go. It tells whether the
-// bank has had a later funding already, so that this one is long done.
-func (k *Keeper) prepare(ctx context.Context, f event.Funding) (done bool, err error) {
+// prepare ends droughts before coins come, and gathers coins in the bank before they go.
+func (k *Keeper) prepare(ctx context.Context, f event.Funding) error {
 	all, err := Audit(ctx, k.store, k.run)
 	if err != nil {
-		return false, err
+		return err
 	}
 	switch {
-	case all[0].Funding > f.Number:
-		return true, nil
-	case all[0].Funding == f.Number:
-		return false, nil // once more: the repeat waits for the replicas
+	case all[0].Funding.Number >= f.Number: // once more: the repeat waits for the replicas
 	case f.Amount < 0:
-		_, err := k.gather(ctx, all, event.Bank, -f.Amount-all[0].Left, &Report{})
-		return false, err
+		_, err = k.gather(ctx, all, event.Bank, -f.Amount-all[0].Left, &Report{})
+	case f.Amount > 0:
+		err = k.endDroughts(ctx, all[1:])
 	}
-	for _, s := range all[1:] {
+	return err
+}
+
+func (k *Keeper) endDroughts(ctx context.Context, shards []Slice) error {
+	for _, s := range shards {
 		if !s.Dry {
 			continue
 		}
 		if err := k.store.Dry(ctx, k.run, s.Shard, false, time.Time{}); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return false, nil
+	return nil
 }

@@ -26,7 +26,8 @@ func newKept(t *testing.T, coins int64) *kept {
 	k := &kept{T: t, c: gametest.Campaign("kept", 2), model: gametest.NewModel(time.Now)}
 	k.keeper = inventory.NewKeeper(k.model, k.c.Life, "keeper")
 	k.must(gametest.OpenAll(t.Context(), k.model, k.c.Life))
-	k.must(inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 1, Amount: coins}))
+	_, err := inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 1, Amount: coins})
+	k.must(err)
 	return k
 }
 
@@ -142,7 +143,8 @@ func TestKeeper(t *testing.T) {
 		}
 		k.end(1, 1, 5)
 		k.keep()
-		k.must(inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 2, Amount: 50}))
+		_, err := inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 2, Amount: 50})
+		k.must(err)
 		for shard := range 2 {
 			if s, err := k.model.Audit(t.Context(), k.c.Life, shard); err != nil || s.Dry {
 				t.Errorf("shard %d is dry after the top-up, %v", shard, err)
@@ -159,11 +161,12 @@ func TestKeeper(t *testing.T) {
 	t.Run("coins that are to go are gathered first", func(t *testing.T) {
 		k := newKept(t, 100)
 		k.keep()
-		k.must(inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 2, Amount: -100}))
+		_, err := inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 2, Amount: -100})
+		k.must(err)
 		if r := k.keep(); r.Level.Left != 0 || r.Level.Funded != 0 {
 			t.Errorf("level is %+v, want nothing left", r.Level)
 		}
-		err := inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 3, Amount: -1})
+		_, err = inventory.NewKeeper(k.model, k.c.Life, "funder").Fund(t.Context(), event.Funding{Number: 3, Amount: -1})
 		if !errors.Is(err, inventory.ErrShort) {
 			t.Errorf("got %v, want ErrShort", err)
 		}

@@ -19,6 +19,16 @@ type Level struct {
 	Left     int64     `json:"left"`
 	Issued   int64     `json:"issued"`
 	At       time.Time `json:"at"`
+
+	// Epochs and Seqs are the sums of the pools' positions. Neither ever falls, so of two levels the one with more of
+	// them is the younger, whoever summed it and whenever it arrived.
+	Epochs int64 `json:"epochs"`
+	Seqs   int64 `json:"seqs"`
+}
+
+// before tells whether l shows the pools as they were before other.
+func (l Level) before(other Level) bool {
+	return l.Epochs < other.Epochs || l.Epochs == other.Epochs && l.Seqs < other.Seqs
 }
 
 // Audit looks at every pool of a run. The pools are not stopped for it: transfers that move on meanwhile can
@@ -49,6 +59,8 @@ func LevelOf(run Run, slices []Slice, at time.Time) Level {
 	for _, s := range slices {
 		l.Funded += s.Funded
 		l.Issued += s.Issued
+		l.Epochs += s.Position.Epoch
+		l.Seqs += s.Position.Seq
 	}
 	l.Left = l.Funded - l.Issued
 	return l
@@ -65,7 +77,8 @@ type levelKey struct {
 	run      int64
 }
 
-// Set remembers the level unless a younger one is known.
+// Set remembers the level. Where a younger one is known that one stays, and is good for as long as this one: pools that
+// are being opened again have not all of their past yet.
 func (l *Levels) Set(level Level) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,9 +91,18 @@ func (l *Levels) Set(level Level) {
 			delete(l.last, other) // a campaign has one run at a time
 		}
 	}
-	if !level.At.Before(l.last[key].At) {
-		l.last[key] = level
+	if known, ok := l.last[key]; ok && level.before(known) {
+		known.At = later(known.At, level.At)
+		level = known
 	}
+	l.last[key] = level
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Get is the youngest level known of the run.

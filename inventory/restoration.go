@@ -9,7 +9,7 @@ func (r *Restoration) Add(e event.Entry) {
 	r.Position, r.State = e.Position, e.State
 	switch {
 	case e.Funding != nil:
-		r.Funding = e.Funding.Number
+		r.Funding = *e.Funding
 	case e.Kind == event.KindDebit:
 		r.To = with(r.To, e.Transfer.Peer, event.Transfer{Peer: e.Transfer.Peer, Number: e.Transfer.Number, Amount: e.Transfer.Amount})
 	case e.Kind == event.KindCredit:

@@ -26,9 +26,10 @@ type Store interface {
 	// Audit tells all that a pool counts, open or not.
 	Audit(ctx context.Context, run Run, shard int) (Slice, error)
 
-	// Fund brings coins into the bank from outside, or takes them out (ErrShort if they are not there).
-	// The owner must hold the bank's lock (ErrLocked).
-	Fund(ctx context.Context, run Run, owner string, f event.Funding) error
+	// Fund brings coins into the bank from outside, or takes them out (ErrShort if they are not there), and tells what
+	// came: whoever first carries a number out decides on its amount, and the last number gives its amount again.
+	// ErrStale. The owner must hold the bank's lock (ErrLocked).
+	Fund(ctx context.Context, run Run, owner string, f event.Funding) (amount int64, err error)
 	// Debit takes want coins, or a part-th of what is left if that is more, or what is left if that is less,
 	// out of the pool and gives the amount; the last number gives its amount again. ErrStale, ErrEmpty.
 	Debit(ctx context.Context, run Run, shard, peer int, number, want, part int64) (amount int64, err error)
@@ -81,7 +82,7 @@ type Slice struct {
 	ReopenedAt time.Time              // the beginning of its epoch
 	Pending    int64                  // entries in its outbox
 	Need       int64                  // a round here waits for so many coins; 0: none does
-	Funding    int64                  // number of the last funding; only the bank has any
+	Funding    event.Funding          // the last one; only the bank has any
 	To         map[int]event.Transfer // the last transfer sent to each peer
 	From       map[int]int64          // the number of the last transfer received from each peer
 }
@@ -90,7 +91,7 @@ type Slice struct {
 type Restoration struct {
 	Position event.Position
 	State    event.State
-	Funding  int64                  // 0: unchanged
+	Funding  event.Funding          // number 0: unchanged
 	To       map[int]event.Transfer // changed ones
 	From     map[int]int64          // changed ones
 	Players  map[string]Player

@@ -59,14 +59,22 @@ func (v *View) Level(ctx context.Context, run Run) (Level, error) {
 	return level, nil
 }
 
+// Refresh sums the run's pools now, whatever was pushed: what a keeper saw before they were opened and funded can
+// arrive after that.
+func (v *View) Refresh(ctx context.Context, run Run) error {
+	all, err := Audit(ctx, v.store, run)
+	if err == nil {
+		v.pushed.Set(LevelOf(run, all, v.clock.Now()))
+	}
+	return err
+}
+
 func (v *View) sum(run Run) (Level, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxLevelAge)
 	defer cancel()
-	all, err := Audit(ctx, v.store, run)
-	if err != nil {
+	if err := v.Refresh(ctx, run); err != nil {
 		return Level{}, err
 	}
-	level := LevelOf(run, all, v.clock.Now())
-	v.pushed.Set(level)
+	level, _ := v.pushed.Get(run)
 	return level, nil
 }

@@ -170,7 +170,7 @@ func TestUsage_ofDevsDemo(t *testing.T) {
 // A file that is no good campaign is a finding.
 func TestApply_brokenFileIsAFinding(t *testing.T) {
 	at := files(t)
-	for file, want := range map[string]string{"broken.yaml": "campaign file: [1:5]", "unknown.yaml": `unknown field "colour"`} {
+	for file, want := range map[string]string{"broken.yaml": "campaign file: [2:1]", "unknown.yaml": `unknown field "colour"`} {
 		if got := runLine("campaign", "apply", at[file], "--data", at["empty"]); got.code != 1 || got.out != "" || !strings.Contains(got.errOut, want) {
 			t.Errorf("%s: got %s, want code 1 and %s", file, got, want)
 		}

@@ -48,6 +48,9 @@ func (o *Outbox) Lease(ctx context.Context, run event.Run, shard int, owner stri
 	return o.db.Lease(ctx, o.keys.Of(run).Lease(shard), owner, ttl)
 }
 
+// touch writes even where memory is full, since it begins with what frees some: outboxes must drain just then.
+const touch = "redis.call('DEL', KEYS[1]) redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) return 1"
+
 // Read implements event.Outbox. Where replicas must have the entries, a write to the outbox's slot follows the
 // read on the same connection, so that the WAIT behind it covers all that was read.
 func (o *Outbox) Read(ctx context.Context, run event.Run, shard int, max int) ([]event.Entry, error) {
@@ -61,7 +64,7 @@ func (o *Outbox) Read(ctx context.Context, run event.Run, shard int, max int) ([
 	read := pipe.XRangeN(ctx, keys.Out(shard), "-", "+", int64(max))
 	var wait *redis.Cmd
 	if o.opts.Replicas > 0 {
-		pipe.Set(ctx, keys.Touch(shard), "", time.Minute)
+		pipe.Eval(ctx, touch, []string{keys.Touch(shard)}, time.Minute.Milliseconds())
 		wait = pipe.Do(ctx, "wait", o.opts.Replicas, o.opts.WaitTimeout.Milliseconds())
 	}
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -134,16 +134,17 @@ func (n *night) marks(t *testing.T) {
 		}
 		return s.Mark
 	}
-	host := func(change func(string) string) {
+	set := func(field, value string) (before string) {
 		t.Helper()
 		pool := n.keys.Of(run).Pool(0)
-		now, err := n.db.Client().HGet(ctx, pool, "host").Result()
+		before, err := n.db.Client().HGet(ctx, pool, field).Result()
 		if err == nil {
-			err = n.db.Client().HSet(ctx, pool, "host", change(now)).Err()
+			err = n.db.Client().HSet(ctx, pool, field, value).Err()
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		return before
 	}
 	kept := at(1, 0, 17)
 	if got := trim(0, kept); got != kept {
@@ -156,13 +157,12 @@ func (n *night) marks(t *testing.T) {
 			t.Errorf("marked %s: the mark is %+v, want it as it was", what, got)
 		}
 	}
-	here := ""
-	for _, other := range []string{"", "gone"} { // sealed, or brought back by a server that was restarted
-		host(func(now string) string { here = max(here, now); return other })
+	for _, other := range [][2]string{{"host", ""}, {"host", "gone"}, {"epoch", "2"}} { // sealed, restarted, reopened
+		before := set(other[0], other[1])
 		if got := trim(0, at(1, 0, 99)); got != kept {
-			t.Errorf("with host %q: the mark is %+v, want it as it was", other, got)
+			t.Errorf("with %s %q: the mark is %+v, want it as it was", other[0], other[1], got)
 		}
-		host(func(string) string { return here })
+		set(other[0], before)
 	}
 	if got, want := trim(1, at(1, 0, 18)), at(1, 0, 18); got != want {
 		t.Errorf("the mark is %+v, want %+v: what follows waited until this very trim", got, want)

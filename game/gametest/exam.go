@@ -63,7 +63,7 @@ func OpenAll(ctx context.Context, store inventory.Store, run inventory.Run) erro
 // Fund brings coins straight to every shard, through the bank.
 func Fund(ctx context.Context, store inventory.Store, run inventory.Run, number, each int64) error {
 	k := inventory.NewKeeper(store, run, "test-funder")
-	if err := k.Fund(ctx, event.Funding{Number: number, Amount: each * int64(run.Shards)}); err != nil {
+	if _, err := k.Fund(ctx, event.Funding{Number: number, Amount: each * int64(run.Shards)}); err != nil {
 		return err
 	}
 	for shard := range run.Shards {

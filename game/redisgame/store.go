@@ -203,11 +203,11 @@ func (s *Store) Standing(ctx context.Context, c *game.Live, user string) (game.S
 	if word != "ok" {
 		return game.Standing{}, fmt.Errorf("read %s: %s %s", user, word, rest)
 	}
-	return standing(c, user, rest, reply.Now)
+	return standing(c, user, rest, reply)
 }
 
 // standing reads "reopened at|last number|open since|its epoch|facts".
-func standing(c *game.Live, user, text string, now time.Time) (game.Standing, error) {
+func standing(c *game.Live, user, text string, reply redisdb.Reply) (game.Standing, error) {
 	parts := strings.SplitN(text, "|", 5)
 	if len(parts) != 5 {
 		return game.Standing{}, fmt.Errorf("read %s: %q", user, text)
@@ -222,7 +222,7 @@ func standing(c *game.Live, user, text string, now time.Time) (game.Standing, er
 		if err != nil {
 			return st, err
 		}
-		if deadline := max(open[0]+c.RoundMS, n[0]) + c.LateMS; now.UnixMilli() <= deadline {
+		if deadline := max(open[0]+c.RoundMS, n[0]) + c.LateMS; reply.Now.UnixMilli() <= deadline {
 			st.Open = &game.Started{Number: st.Number, At: open[0], Epoch: open[1]}
 		}
 	}
@@ -231,7 +231,7 @@ func standing(c *game.Live, user, text string, now time.Time) (game.Standing, er
 		if err != nil {
 			return st, err
 		}
-		last.Safe = true
+		last.Safe = reply.Safe
 		st.Last = &last
 	}
 	return st, nil

@@ -62,7 +62,14 @@ func newStores(t testing.TB, server func(testing.TB) redisdb.Options, opts redis
 			t.Error(err)
 		}
 	})
-	return &stores{db: db, keys: keys, batcher: b, rounds: redisgame.New(b, keys), pools: redispool.New(b, keys)}
+	all := &stores{db: db, batcher: b}
+	return all.over(keys)
+}
+
+// over looks at other keys.
+func (s *stores) over(keys *redisdb.KeyCache) *stores {
+	s.keys, s.rounds, s.pools = keys, redisgame.New(s.batcher, keys), redispool.New(s.batcher, keys)
+	return s
 }
 
 // restart makes all pools of a run belong to a server that is gone.

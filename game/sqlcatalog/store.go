@@ -138,7 +138,7 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, c *game.Campaign, before in
 // plan gives an order the next number of its run. The campaign's row is locked by now, so nobody else numbers.
 func plan(ctx context.Context, tx *sql.Tx, run inventory.Run, o inventory.Order) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO fundings (campaign, run, number, id, amount, state)
-SELECT ?, ?, COALESCE(MAX(number), 0) + 1, ?, ?, 'pending' FROM fundings WHERE campaign = ? AND run = ? AND number > 0`,
+SELECT ?, ?, COALESCE(MAX(number), 0) + 1, ?, ?, 'pending' FROM fundings WHERE campaign = ? AND run = ?`,
 		run.Campaign, run.Number, o.ID, o.Amount, run.Campaign, run.Number)
 	return err
 }
@@ -165,9 +165,7 @@ func (s *Store) PendingFundings(ctx context.Context, run inventory.Run) ([]event
 
 // FundingDone notes that a funding was carried out.
 func (s *Store) FundingDone(ctx context.Context, run inventory.Run, number int64) error {
-	_, err := s.db.ExecContext(ctx, "UPDATE fundings SET state = 'done' WHERE campaign = ? AND run = ? AND number = ?",
-		run.Campaign, run.Number, number)
-	return err
+	return s.setState(ctx, run, number, "done")
 }
 
 // Order stores an order unless one of that id is there.
@@ -186,41 +184,20 @@ func (s *Store) Order(ctx context.Context, run inventory.Run, o inventory.Order)
 	})
 }
 
-// RefuseFunding gives a pending funding up: it moves below all numbers, and those behind it move up.
-func (s *Store) RefuseFunding(ctx context.Context, run inventory.Run, number int64) error {
-	return s.db.Tx(ctx, func(tx *sql.Tx) error {
-		var version, lowest, last int64
-		err := tx.QueryRowContext(ctx, "SELECT version FROM campaigns WHERE id = ?"+s.db.ForUpdate(), run.Campaign).Scan(&version)
-		if err != nil {
-			return err
-		}
-		err = tx.QueryRowContext(ctx, "SELECT MIN(number), MAX(number) FROM fundings WHERE campaign = ? AND run = ?",
-			run.Campaign, run.Number).Scan(&lowest, &last)
-		if err != nil {
-			return err
-		}
-		result, err := tx.ExecContext(ctx, `UPDATE fundings SET state = 'refused', number = ?
-WHERE campaign = ? AND run = ? AND number = ? AND state = 'pending'`, min(lowest, 0)-1, run.Campaign, run.Number, number)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-		for n := number + 1; n <= last; n++ {
-			_, err := tx.ExecContext(ctx, "UPDATE fundings SET number = ? WHERE campaign = ? AND run = ? AND number = ?",
-				n-1, run.Campaign, run.Number, n)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// FundingRefused notes that a funding was given up; it keeps its number.
+func (s *Store) FundingRefused(ctx context.Context, run inventory.Run, number int64) error {
+	return s.setState(ctx, run, number, "refused")
+}
+
+func (s *Store) setState(ctx context.Context, run inventory.Run, number int64, state string) error {
+	_, err := s.db.ExecContext(ctx, "UPDATE fundings SET state = ? WHERE campaign = ? AND run = ? AND number = ? AND state = 'pending'",
+		state, run.Campaign, run.Number, number)
+	return err
 }
 
 // Funded is the sum of a run's fundings, done or pending: what its bank was ever given, less what went back.
 func (s *Store) Funded(ctx context.Context, run inventory.Run) (sum int64, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(amount), 0) FROM fundings WHERE campaign = ? AND run = ? AND number > 0",
+	err = s.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(amount), 0) FROM fundings WHERE campaign = ? AND run = ? AND state <> 'refused'",
 		run.Campaign, run.Number).Scan(&sum)
 	return sum, err
 }

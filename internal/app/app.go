@@ -38,6 +38,7 @@ type App struct {
 	roles  []string
 	worker *worker
 	access *listener
+	hub    *access.Hub
 	ops    *listener
 	door   *ops.Server
 }
@@ -159,11 +160,14 @@ func (a *App) players() (http.Handler, error) {
 		providers["dev"] = access.Dev{}
 	}
 	l := a.cfg.Limits
+	plays := game.New(game.Deps{
+		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
+	})
+	a.hub = access.NewHub(access.HubDeps{
+		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
+	}, access.HubOptions{MaxPages: l.MaxPages})
 	api := access.New(access.Deps{
-		Game: game.New(game.Deps{
-			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
-		}),
-		Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox,
+		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub,
 		Sessions: sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
@@ -239,21 +243,25 @@ func (a *App) drain() {
 	if a.access == nil {
 		return
 	}
+	go a.hub.Leave(time.Duration(a.cfg.LameDuck))
 	if err := a.access.shutdown(time.Duration(a.cfg.LameDuck), time.Duration(a.cfg.Drain)); err != nil {
 		a.log.Warn("requests were cut off at the end of the drain", "err", err)
 	}
 }
 
-// listenIn hears what the workers and operators tell all nodes: levels and new versions.
+// listenIn hears what the workers and operators tell all nodes, over one subscription: levels, new versions, notices.
 func (a *App) listenIn(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { a.quietly(ctx, "levels", a.levels.Subscribe(ctx, a.view.Push)) })
-	wg.Go(func() {
-		a.quietly(ctx, "versions", a.copies.Subscribe(ctx, func(id string) {
+	published := func(id string) {
+		wg.Go(func() {
 			a.catalog.Published(ctx, id)
 			a.warm(ctx, id)
-		}))
+		})
+	}
+	wg.Go(func() {
+		a.quietly(ctx, "levels, versions and notices", a.redis.Subscribe(ctx, a.levels.Listener(a.view.Push), a.copies.Listener(published), a.line.Listener(a.hub.Push)))
 	})
+	wg.Go(func() { a.hub.Run(ctx) })
 	wg.Go(func() { a.warmAll(ctx) })
 	wg.Go(func() {
 		tick := time.NewTicker(10 * time.Second)
@@ -301,8 +309,7 @@ func (a *App) Warm(ctx context.Context, id string) error {
 	if err := a.pools.Warm(ctx, live.Life, redisgame.Scripts()...); err != nil {
 		return err
 	}
-	_, err = a.view.Level(ctx, live.Life)
-	return err
+	return a.view.Refresh(ctx, live.Life)
 }
 
 // Close ends all connections, last opened first.

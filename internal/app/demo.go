@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/game"
@@ -63,17 +65,33 @@ func demoCurve(round time.Duration) []game.Piece {
 	return curve
 }
 
-// begin takes up the stored run, or starts the first one.
+// begin takes up every run that a stop has left, so that nobody finds its pool closed, and starts the demo's first run
+// where there is none.
 func (d *demo) begin(ctx context.Context) error {
-	stored, err := d.campaigns.Campaign(ctx, DemoID)
-	switch {
-	case err == nil && stored.SettledAt == nil:
-		return d.office.Finish(ctx, stored)
-	case err != nil && !errors.Is(err, game.ErrNotFound):
+	left, err := d.campaigns.Unsettled(ctx)
+	if err != nil {
 		return err
 	}
-	_, _, err = d.office.Apply(ctx, d.spec(d.clock.Now()))
-	return err
+	g, taken := errgroup.WithContext(ctx)
+	g.SetLimit(4) // each reads its part of the log
+	for _, c := range left {
+		g.Go(func() error {
+			if err := d.office.Finish(taken, c); err != nil {
+				return err
+			}
+			return d.Warm(taken, c.ID)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(left, func(c *game.Campaign) bool { return c.ID == DemoID }) {
+		return nil
+	}
+	if _, _, err = d.office.Apply(ctx, d.spec(d.clock.Now())); err != nil {
+		return err
+	}
+	return d.Warm(ctx, DemoID)
 }
 
 // next starts the next run of the demo a while after one was settled.

@@ -64,9 +64,6 @@ func (a *App) dev(ctx context.Context, o DevOptions, folder *folder) error {
 		if err := demo.begin(ctx); err != nil {
 			return err
 		}
-		if err := a.Warm(ctx, DemoID); err != nil {
-			return err
-		}
 		fmt.Fprintf(o.Out, "ready players=%s ops=%s campaign=%s data=%s\n", a.AccessURL(), a.OpsURL(), DemoID, folder.path)
 		a.bots(ctx, o.Bots, o.Demo.Market)
 		return nil

@@ -106,6 +106,7 @@ type Limits struct {
 	AddressRate  float64  `yaml:"address_rate"`
 	AddressBurst int      `yaml:"address_burst"`
 	MaxInFlight  int      `yaml:"max_in_flight"`
+	MaxPages     int      `yaml:"max_pages"`
 	PlayTimeout  Duration `yaml:"play_timeout"`
 	ReadTimeout  Duration `yaml:"read_timeout"`
 }
@@ -138,7 +139,7 @@ func Default() Config {
 		Batch:      Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
 		Cache:      Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
+			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -268,7 +269,7 @@ func (c *Config) positive() error {
 		"batch.max_batch": int64(c.Batch.MaxBatch), "batch.max_flight": int64(c.Batch.MaxFlight), "batch.max_queue": int64(c.Batch.MaxQueue),
 		"batch.max_age": int64(c.Batch.MaxAge), "batch.flights": int64(c.Batch.Flights), "cache.ttl": int64(c.Cache.TTL),
 		"cache.max_wait": int64(c.Cache.MaxWait), "cache.copy_ttl": int64(c.Cache.CopyTTL), "cache.max_copies": int64(c.Cache.MaxCopies),
-		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.play_timeout": int64(c.Limits.PlayTimeout),
+		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.max_pages": int64(c.Limits.MaxPages), "limits.play_timeout": int64(c.Limits.PlayTimeout),
 		"limits.read_timeout": int64(c.Limits.ReadTimeout), "worker.look": int64(c.Worker.Look),
 		"worker.max_batch": int64(c.Worker.MaxBatch), "worker.max_age": int64(c.Worker.MaxAge), "drain": int64(c.Drain),
 	} {

@@ -200,7 +200,7 @@ func TestBatcher_bounds(t *testing.T) {
 			t.Errorf("got %d overloaded and %d busy of 200, want most overloaded and the rest busy", overloaded.Load(), busy.Load())
 		}
 	})
-	t.Run("a caller who goes away frees his place", func(t *testing.T) {
+	t.Run("a caller who has gone away sends nothing", func(t *testing.T) {
 		r := newRig(t, redisdb.Options{Addrs: []string{testenv.Redis(t)}}, redisdb.BatchOptions{}, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -53,9 +53,7 @@ func (f *flight) load() {
 			break
 		}
 		switch {
-		case p.dropped.Load():
-			p.finish(Reply{}, context.Canceled)
-		case p.late(now, l.b.opts.MaxAge):
+		case p.late(now):
 			p.finish(Reply{}, ErrBusy)
 		case !f.take(p):
 			rest = append(rest, p)

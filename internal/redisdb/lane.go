@@ -120,7 +120,7 @@ func (l *lane) again(calls []*pending, pause time.Duration) {
 	now := time.Now()
 	for _, p := range calls {
 		p.asking = false
-		if p.late(now, l.b.opts.MaxAge) {
+		if p.late(now) {
 			p.finish(Reply{}, ErrBusy)
 		} else if err := l.b.enqueue(l.b.ctx, p); err != nil {
 			p.finish(Reply{}, err)

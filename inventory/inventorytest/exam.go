@@ -24,6 +24,7 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"a pool that was never opened is busy":                         neverOpened,
 		"opening twice is opening once":                                openTwice,
 		"funding counts once a number":                                 funding,
+		"a funding is decided once":                                    fundingDecidedOnce,
 		"funding needs the lock":                                       fundingLocked,
 		"withdrawing takes what is there and no more":                  withdrawing,
 		"a transfer counts once on each side":                          transfer,
@@ -89,7 +90,10 @@ func (e *exam) fund(number, amount int64) {
 	e.Helper()
 	_, err := e.Store.Lock(e.ctx, e.Run, "funder", time.Minute)
 	e.must(err)
-	e.must(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: number, Amount: amount}))
+	got, err := e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: number, Amount: amount})
+	if e.must(err); got != amount {
+		e.Errorf("funding %d brought %d, want %d", number, got, amount)
+	}
 	_, err = e.Store.Lock(e.ctx, e.Run, "funder", 0)
 	e.must(err)
 }
@@ -144,24 +148,44 @@ func funding(t *testing.T, e *exam) {
 	e.fund(1, 100)
 	e.unchanged(event.Bank, func() { e.fund(1, 100) })
 	e.fund(2, 50)
-	if s := e.audit(event.Bank); s.Left != 150 || s.Funded != 150 || s.Funding != 2 {
+	if s := e.audit(event.Bank); s.Left != 150 || s.Funded != 150 || s.Funding != (event.Funding{Number: 2, Amount: 50}) {
 		t.Errorf("got %+v, want 150 left of 150 after funding 2", s)
 	}
 	e.unchanged(event.Bank, func() {
 		_, err := e.Store.Lock(e.ctx, e.Run, "funder", time.Minute)
 		e.must(err)
-		e.want(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 4, Amount: 1}), inventory.ErrStale)
-		e.want(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 1, Amount: 1}), inventory.ErrStale)
+		e.refusesFunding(event.Funding{Number: 4, Amount: 1}, inventory.ErrStale)
+		e.refusesFunding(event.Funding{Number: 1, Amount: 1}, inventory.ErrStale)
 	})
+}
+
+// Two who disagree on what a number brings get what the first one said.
+func fundingDecidedOnce(t *testing.T, e *exam) {
+	e.open(event.Bank)
+	e.fund(1, 100)
+	e.fund(2, 0) // a withdrawal that was given up
+	e.unchanged(event.Bank, func() {
+		_, err := e.Store.Lock(e.ctx, e.Run, "funder", time.Minute)
+		e.must(err)
+		got, err := e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 2, Amount: -60})
+		if e.must(err); got != 0 {
+			t.Errorf("funding 2 brought %d, want 0 as decided before", got)
+		}
+	})
+}
+
+func (e *exam) refusesFunding(f event.Funding, want error) {
+	_, err := e.Store.Fund(e.ctx, e.Run, "funder", f)
+	e.want(err, want)
 }
 
 func fundingLocked(_ *testing.T, e *exam) {
 	e.open(event.Bank)
 	e.unchanged(event.Bank, func() {
-		e.want(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 1, Amount: 1}), inventory.ErrLocked)
+		e.refusesFunding(event.Funding{Number: 1, Amount: 1}, inventory.ErrLocked)
 		_, err := e.Store.Lock(e.ctx, e.Run, "keeper", time.Minute)
 		e.must(err)
-		e.want(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 1, Amount: 1}), inventory.ErrLocked)
+		e.refusesFunding(event.Funding{Number: 1, Amount: 1}, inventory.ErrLocked)
 	})
 }
 
@@ -171,7 +195,7 @@ func withdrawing(t *testing.T, e *exam) {
 	e.unchanged(event.Bank, func() {
 		_, err := e.Store.Lock(e.ctx, e.Run, "funder", time.Minute)
 		e.must(err)
-		e.want(e.Store.Fund(e.ctx, e.Run, "funder", event.Funding{Number: 2, Amount: -101}), inventory.ErrShort)
+		e.refusesFunding(event.Funding{Number: 2, Amount: -101}, inventory.ErrShort)
 	})
 	e.fund(2, -100)
 	if s := e.audit(event.Bank); s.Left != 0 || s.Funded != 0 {

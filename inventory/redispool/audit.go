@@ -51,6 +51,9 @@ func setField(s *inventory.Slice, name, value string) error {
 		return nil
 	case "mark":
 		return setMark(s, value)
+	case "funding":
+		_, err := fmt.Sscanf(value, "%d %d", &s.Funding.Number, &s.Funding.Amount)
+		return err
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
@@ -80,8 +83,6 @@ func setField(s *inventory.Slice, name, value string) error {
 		s.Dry = n == 1
 	case "need":
 		s.Need = n
-	case "funding":
-		s.Funding = n
 	case "reopened_at":
 		s.ReopenedAt = time.UnixMilli(n).UTC()
 	default:

@@ -15,7 +15,8 @@ if pool[1] ~= '' or pool[2] ~= ARGV[2] or pool[12] ~= ARGV[3] then
   local mine = pool[1] == ARGV[1] and pool[2] == ARGV[2] and pool[3] == ARGV[3]
   return {'ok', stamp, mine and 'ok' or 'lost'}
 end
-for i = 3, 11 do pool[i] = pool[i] or '0' end
+for i = 3, 10 do pool[i] = pool[i] or '0' end
+pool[11] = pool[11] or '0 0'
 local seq = string.format('%.0f', pool[4] + 1)
 redis.call('HSET', POOL, 'host', ARGV[1], 'epoch', ARGV[3], 'seq', seq, 'reopened_at', stamp, 'left', pool[5],
   'issued', pool[6], 'funded', pool[7], 'sent', pool[8], 'received', pool[9], 'dry', pool[10], 'funding', pool[11],

@@ -48,8 +48,8 @@ func poolFields(r inventory.Restoration) []any {
 		"epoch", r.Position.Epoch, "seq", r.Position.Seq, "left", r.State.Left, "issued", r.State.Issued,
 		"funded", r.State.Funded, "sent", r.State.Sent, "received", r.State.Received, "dry", dry,
 	}
-	if r.Funding > 0 {
-		f = append(f, "funding", r.Funding)
+	if r.Funding.Number > 0 {
+		f = append(f, "funding", strconv.FormatInt(r.Funding.Number, 10)+" "+strconv.FormatInt(r.Funding.Amount, 10))
 	}
 	for peer, t := range r.To {
 		f = append(f, "to:"+peerName(peer), strconv.FormatInt(t.Number, 10)+" "+strconv.FormatInt(t.Amount, 10))

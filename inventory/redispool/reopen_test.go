@@ -145,7 +145,9 @@ func TestReopen_oldData(t *testing.T) {
 			_, err := r.opener.Open(t.Context(), r.run, nil)
 			r.must(err)
 			r.play(100)
-			r.must(r.pools.Dry(t.Context(), r.run, 0, true, time.Time{})) // one that waits
+			for i := range 600 { // these wait: three batches
+				r.must(r.pools.Dry(t.Context(), r.run, 0, i%2 == 0, time.Time{}))
+			}
 			copies := r.save(0)
 			old := r.audit(0)
 			r.play(100)

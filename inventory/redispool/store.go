@@ -130,9 +130,8 @@ func result(reply redisdb.Reply, err error) (int64, error) {
 }
 
 // Fund implements inventory.Store.
-func (s *Store) Fund(ctx context.Context, run inventory.Run, owner string, f event.Funding) error {
-	_, err := result(s.call(ctx, fund, run, event.Bank, nil, f.Number, f.Amount, owner))
-	return err
+func (s *Store) Fund(ctx context.Context, run inventory.Run, owner string, f event.Funding) (int64, error) {
+	return result(s.call(ctx, fund, run, event.Bank, nil, f.Number, f.Amount, owner))
 }
 
 // Debit implements inventory.Store.

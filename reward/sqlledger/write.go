@@ -83,6 +83,9 @@ func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, p reward.Posting) 
 		get = append(get, to, when, which, what, coins)
 	}
 	for _, f := range p.Fundings {
+		if f.Amount == 0 {
+			continue // refused: nothing moved
+		}
 		move(reward.Treasury, reward.RunAccount(f.Source.Campaign, f.Source.Run), reward.KindFund, f.ID(), f.Amount, f.At)
 	}
 	accounts := make(map[event.Source]string)

@@ -78,10 +78,7 @@ func TestDev(t *testing.T) {
 	})
 
 	began := time.Now()
-	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Wait(); err != nil {
+	if err := d.interrupt(); err != nil {
 		t.Errorf("ended with %v\n%s", err, d.logged())
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -90,6 +87,14 @@ func TestDev(t *testing.T) {
 	if log := d.logged(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("errors were logged:\n%s", log)
 	}
+}
+
+// interrupt is Ctrl-C.
+func (p *process) interrupt() error {
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return p.cmd.Wait()
 }
 
 // startDev starts `shake dev` with short rounds and waits for its line.
@@ -134,10 +139,11 @@ func startDev(t *testing.T, data string, flags ...string) *process {
 	return p
 }
 
-// demoClient is a player of the demo campaign.
+// demoClient is a player of the demo campaign, unless told otherwise.
 type demoClient struct {
 	*client
-	t *testing.T
+	t        *testing.T
+	campaign string
 }
 
 func (p *process) login(user string) *demoClient {
@@ -146,7 +152,7 @@ func (p *process) login(user string) *demoClient {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	d := &demoClient{client: c, t: p.t}
+	d := &demoClient{client: c, t: p.t, campaign: "demo"}
 	eventually(p.t, 10*time.Second, func() error {
 		var shown struct{ Stage string }
 		d.want(200, "GET", "", nil, &shown)
@@ -161,7 +167,7 @@ func (p *process) login(user string) *demoClient {
 func (c *demoClient) want(status int, method, path string, body, answer any) {
 	c.t.Helper()
 	if !strings.HasPrefix(path, "/v1/") {
-		path = "/v1/campaigns/demo" + path
+		path = "/v1/campaigns/" + c.campaign + path
 	}
 	var raw json.RawMessage
 	got, err := c.call(c.t.Context(), method, path, body, &raw)

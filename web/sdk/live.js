@@ -4,6 +4,7 @@
 import { backoff, nap, Problem } from './http.js';
 
 const silenceMS = 30_000; // the server says something every 15 s at least
+const noStream = [404, 405, 406, 501]; // an old server, or something between that knows better
 const brokenStreams = 3; // in a row, before we poll
 const streamAgainMS = 60_000; // while polling, how often the stream is tried again
 const pollMS = 2_000;
@@ -60,7 +61,7 @@ class Follower {
       if (!answer.ok || !streams || !answer.body) {
         cancel();
         this.#broken++;
-        return answer.status < 500 && answer.status !== 429;
+        return noStream.includes(answer.status);
       }
       this.handlers.mode?.('stream');
       for await (const event of events(answer.body, alive)) {
