@@ -10,6 +10,8 @@ import (
 
 // Each refusal of a start has its own state, in words, and its button leads on.
 func TestRefusal_ofAStart(t *testing.T) {
+	browser(t)
+	t.Parallel() // most of it is waiting for tries
 	d := demo(t).door(t)
 	p := open(t, d)
 	p.join("refused")

@@ -15,6 +15,9 @@ import { $, countTo, figure, say, show, toast, translate, view } from './view.js
 
 const claimAfterMS = [4000, 8000, 15_000]; // coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
+const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
+
+const apart = (ms) => new Promise((resolve) => setTimeout(resolve, ms * Math.random()));
 
 class Page {
   session = new Session();
@@ -126,6 +129,7 @@ class Page {
     this.#draw();
     show('lobby');
     trace('lobby').start();
+    this.here = true;
   }
 
   #draw() {
@@ -173,7 +177,9 @@ class Page {
 
   async #staged({ version, stage, details }) {
     if (details) return this.#know(details);
-    if (version === this.campaign.version && stage === this.campaign.stage) return;
+    this.campaign.stage = stage;
+    if (version === this.campaign.version) return;
+    await apart(spreadMS);
     const { campaign } = await this.session.campaign(this.campaign.id).catch(() => ({}));
     if (campaign) this.#know(campaign);
   }
@@ -334,6 +340,8 @@ class Page {
     show('closed');
     trace('closed').start();
     trace('closed').kick(1.2); // the last tremor runs out
+    if (this.here) await apart(spreadMS);
+    this.here = true;
     await this.#loadBoard();
     await this.#standing();
     if (view() === 'closed') this.#drawClosed();
