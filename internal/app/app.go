@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/shake-live/shake/game/redisgame"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops"
+	"github.com/shake-live/shake/web"
 )
 
 // Roles that a process can have.
@@ -147,7 +149,7 @@ func (a *App) AccessURL() string {
 // OpsURL is the ops port.
 func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
-// players builds the players' door.
+// players builds the players' door: the API under /v1/, and the page.
 func (a *App) players() (http.Handler, error) {
 	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL))
 	if err != nil {
@@ -164,7 +166,7 @@ func (a *App) players() (http.Handler, error) {
 	a.hub = access.NewHub(access.HubDeps{
 		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
 	}, access.HubOptions{MaxPages: l.MaxPages})
-	return access.New(access.Deps{
+	api := access.New(access.Deps{
 		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub,
 		Sessions: sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
@@ -172,7 +174,20 @@ func (a *App) players() (http.Handler, error) {
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
-	}), nil
+	})
+	return besides(api, web.Handler()), nil
+}
+
+// besides gives the API what is under /v1/ and the page the rest. It is no ServeMux: that one answers odd paths
+// itself, and those under /v1/ are the API's to answer.
+func besides(api, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 }
 
 // checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
