@@ -26,6 +26,10 @@ type sessionBody struct {
 var marketPattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
 func (s *Server) postSession(c *gin.Context) {
+	if !s.addresses.allow(c.RemoteIP(), s.Clock.Now()) {
+		httpapi.Fail(c, httpapi.Bad(httpapi.RateLimited, "too many sessions from this address"))
+		return
+	}
 	var body sessionBody
 	if p := httpapi.Read(c, maxBody, &body); p != nil {
 		httpapi.Fail(c, p)

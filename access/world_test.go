@@ -318,6 +318,7 @@ func (o *observer) PageDropped(why string) {
 	o.mu.Unlock()
 }
 func (o *observer) Told(string, int)         {}
+func (o *observer) Limit(int64)              {}
 func (o *observer) Shown()                   { o.mu.Lock(); o.shown++; o.mu.Unlock() }
 func (o *observer) TimeToLook(time.Duration) {}
 

@@ -2,6 +2,9 @@ package ops
 
 import "time"
 
+// Limit implements access.Observer.
+func (m *Metrics) Limit(requests int64) { m.limit.Set(float64(requests)) }
+
 // Pages implements access.HubObserver.
 func (m *Metrics) Pages(open int) { m.pages.Set(float64(open)) }
 

@@ -57,6 +57,7 @@ type Metrics struct {
 	behind      *prometheus.GaugeVec
 	granted     *prometheus.CounterVec
 
+	limit    prometheus.Gauge
 	pages    prometheus.Gauge
 	dropped  *prometheus.CounterVec
 	told     *prometheus.CounterVec
@@ -117,6 +118,7 @@ func NewMetrics() *Metrics {
 
 		boards: f.counter("shake_board_differences_total", "Players on whom a run's live and final boards did not agree.", "campaign"),
 
+		limit:    f.gauge("shake_http_limit_requests", "Requests that may be under way at once, as the load allows.").WithLabelValues(),
 		pages:    f.gauge("shake_live_pages", "Pages that hold a live stream of this node.").WithLabelValues(),
 		dropped:  f.counter("shake_live_dropped_total", "Pages that were let go, to come back, by reason: slow, behind.", "reason"),
 		told:     f.counter("shake_live_events_total", "Events handed to pages, by kind.", "kind"),

@@ -172,7 +172,8 @@ func (a *App) players() (http.Handler, error) {
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
-		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
+		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
+		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 	})
 	return besides(api, web.Handler()), nil
 }
