@@ -37,6 +37,8 @@ func TestLook_pictures(t *testing.T) {
 	p.tap("again")
 	p.view("closed")
 	p.within(2*patience, `document.body.dataset.stage === 'settled' && document.querySelector('#closed li')`)
+	p.until(`document.querySelector('#closed h2').textContent === 'Final leaderboard'`)
+	time.Sleep(1200 * time.Millisecond) // the last tremor is on the paper
 	p.pair("closed")
 }
 

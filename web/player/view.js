@@ -70,7 +70,7 @@ export function countTo(el, n, { ms = 700, prefix = '' } = {}) {
 
 let hiding;
 
-/** Lets a notice drop in for a while. */
+/** Lets a notice come in for a while. */
 export function toast(title, body) {
   $('toast-title').textContent = title;
   $('toast-body').textContent = body;
