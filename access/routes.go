@@ -15,6 +15,7 @@ func (s *Server) routes() http.Handler {
 
 	v1 := r.Group("/v1")
 	v1.POST("/sessions", s.limitAddress, s.postSession)
+	v1.POST("/sessions/renew", s.player(s.opts.PlayTimeout, s.postRenewal))
 	v1.GET("/time", s.getTime)
 	v1.GET("/campaigns", s.getCampaigns)
 	v1.GET("/campaigns/:id", s.getCampaign)

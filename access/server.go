@@ -66,6 +66,7 @@ type Options struct {
 	MaxInFlight  int           // requests under way at once; more are shed; default 20000
 	PlayTimeout  time.Duration // for one play call; default 2 s
 	ReadTimeout  time.Duration // for one read of wallet, inbox or board; default 2 s
+	LoginTimeout time.Duration // for one question to a provider; default 5 s
 }
 
 func (o Options) withDefaults() Options {
@@ -77,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 2 * time.Second
+	}
+	if o.LoginTimeout == 0 {
+		o.LoginTimeout = 5 * time.Second
 	}
 	return o
 }

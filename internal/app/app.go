@@ -148,7 +148,7 @@ func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
 // players builds the players' door.
 func (a *App) players() (http.Handler, error) {
-	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL))
+	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL), time.Duration(a.cfg.SessionLifetime))
 	if err != nil {
 		return nil, err
 	}

@@ -17,23 +17,24 @@ import (
 
 // Config is everything a process is told.
 type Config struct {
-	Namespace  string     `yaml:"namespace"`
-	Listen     Listen     `yaml:"listen"`
-	Redis      Redis      `yaml:"redis"`
-	Kafka      Kafka      `yaml:"kafka"`
-	SQL        SQL        `yaml:"sql"`
-	Sessions   Keys       `yaml:"sessions"`
-	SessionTTL Duration   `yaml:"session_ttl"`
-	Runs       Keys       `yaml:"runs"`
-	Providers  []string   `yaml:"providers"`
-	Durability Durability `yaml:"durability"`
-	Batch      Batch      `yaml:"batch"`
-	Cache      Cache      `yaml:"cache"`
-	Limits     Limits     `yaml:"limits"`
-	Worker     Worker     `yaml:"worker"`
-	LameDuck   Duration   `yaml:"lame_duck"`
-	Drain      Duration   `yaml:"drain"`
-	Log        Log        `yaml:"log"`
+	Namespace       string     `yaml:"namespace"`
+	Listen          Listen     `yaml:"listen"`
+	Redis           Redis      `yaml:"redis"`
+	Kafka           Kafka      `yaml:"kafka"`
+	SQL             SQL        `yaml:"sql"`
+	Sessions        Keys       `yaml:"sessions"`
+	SessionTTL      Duration   `yaml:"session_ttl"`
+	SessionLifetime Duration   `yaml:"session_lifetime"`
+	Runs            Keys       `yaml:"runs"`
+	Providers       []string   `yaml:"providers"`
+	Durability      Durability `yaml:"durability"`
+	Batch           Batch      `yaml:"batch"`
+	Cache           Cache      `yaml:"cache"`
+	Limits          Limits     `yaml:"limits"`
+	Worker          Worker     `yaml:"worker"`
+	LameDuck        Duration   `yaml:"lame_duck"`
+	Drain           Duration   `yaml:"drain"`
+	Log             Log        `yaml:"log"`
 }
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
@@ -128,15 +129,16 @@ func Default() Config {
 	const ms = Duration(time.Millisecond)
 	const second = Duration(time.Second)
 	return Config{
-		Namespace:  "shake",
-		Listen:     Listen{Access: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
-		Redis:      Redis{Addrs: []string{"127.0.0.1:6379"}, DialTimeout: 500 * ms, ReadTimeout: second},
-		Kafka:      Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 12, Replication: 3, Retention: 7 * 24 * 3600 * second},
-		SQL:        SQL{Driver: "mysql", MaxConns: 16, Migrate: true},
-		SessionTTL: 12 * 3600 * second,
-		Durability: Durability{Mode: "replicated", Replicas: 1, Wait: 200 * ms},
-		Batch:      Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
-		Cache:      Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
+		Namespace:       "shake",
+		Listen:          Listen{Access: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
+		Redis:           Redis{Addrs: []string{"127.0.0.1:6379"}, DialTimeout: 500 * ms, ReadTimeout: second},
+		Kafka:           Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 12, Replication: 3, Retention: 7 * 24 * 3600 * second},
+		SQL:             SQL{Driver: "mysql", MaxConns: 16, Migrate: true},
+		SessionTTL:      12 * 3600 * second,
+		SessionLifetime: 72 * 3600 * second,
+		Durability:      Durability{Mode: "replicated", Replicas: 1, Wait: 200 * ms},
+		Batch:           Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
+		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		Limits: Limits{
 			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
 		},
@@ -202,6 +204,7 @@ func (c *Config) Validate() error {
 	need(c.SQL.Driver == "mysql" || c.SQL.Driver == "sqlite", "sql.driver %q: want mysql or sqlite", c.SQL.Driver)
 	need(c.SQL.DSN.Value() != "", "sql.dsn: want one")
 	need(c.SessionTTL >= Duration(time.Second), "session_ttl: want at least 1s")
+	need(c.SessionLifetime >= c.SessionTTL, "session_lifetime: want at least session_ttl")
 	need(c.Durability.Mode == "async" || c.Durability.Mode == "replicated", "durability.mode %q: want replicated or async", c.Durability.Mode)
 	need(c.Durability.Mode == "async" || c.Durability.Replicas > 0, "durability.replicas: want at least 1, or mode async")
 	need(c.Durability.Wait < c.Redis.ReadTimeout, "durability.wait: want less than redis.read_timeout, which ends the wait")

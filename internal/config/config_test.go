@@ -178,6 +178,7 @@ func TestParse_refuses(t *testing.T) {
 		{"drain: [10s]", "[5:8]"},
 		{"lame_duck: -1s", "lame_duck: want 0 or more"},
 		{"session_ttl: 1ms", "session_ttl: want at least 1s"},
+		{"session_lifetime: 11h", "session_lifetime: want at least session_ttl"},
 		{"namespace: a:b", "namespace"},
 		{"namespace: '{a}'", "namespace"},
 		{"namespace: ''", "namespace"},
