@@ -18,7 +18,6 @@ var problems = []struct {
 	code   httpapi.Code
 	detail string
 }{
-	{ErrRefused, httpapi.Unauthorized, "the provider does not vouch for this credential"},
 	{ErrUnreachable, httpapi.Busy, "the provider can't be asked for the moment"},
 	{ErrSessionExpired, httpapi.SessionExpired, "log in again"},
 	{game.ErrNotFound, httpapi.NotFound, "no such campaign or round"},

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 
@@ -51,6 +52,10 @@ func (s *Server) postSession(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.opts.LoginTimeout)
 	defer cancel()
 	user, err := provider.User(ctx, *body.Credential)
+	if errors.Is(err, ErrRefused) { // the reason is for whoever sets the provider up, not for whoever tries
+		httpapi.Fail(c, &httpapi.Problem{Code: httpapi.Unauthorized, Detail: "the provider does not vouch for this credential", Err: err})
+		return
+	}
 	if err != nil {
 		fail(c, err)
 		return

@@ -152,9 +152,9 @@ func (a *App) players() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	providers := map[string]access.Provider{}
-	if slices.Contains(a.cfg.Providers, "dev") {
-		providers["dev"] = access.Dev{}
+	providers, err := a.providers()
+	if err != nil {
+		return nil, err
 	}
 	l := a.cfg.Limits
 	return access.New(access.Deps{

@@ -26,7 +26,7 @@ type Config struct {
 	SessionTTL      Duration   `yaml:"session_ttl"`
 	SessionLifetime Duration   `yaml:"session_lifetime"`
 	Runs            Keys       `yaml:"runs"`
-	Providers       []string   `yaml:"providers"`
+	Providers       Providers  `yaml:"providers"`
 	Durability      Durability `yaml:"durability"`
 	Batch           Batch      `yaml:"batch"`
 	Cache           Cache      `yaml:"cache"`
@@ -185,6 +185,10 @@ func (c *Config) reveal(getenv func(string) string) error {
 			keys.Keys[id] = secret
 		}
 	}
+	for name, p := range c.Providers {
+		errs = append(errs, p.ClientSecret.reveal("providers."+name+".client_secret", getenv))
+		c.Providers[name] = p
+	}
 	return errors.Join(errs...)
 }
 
@@ -210,11 +214,8 @@ func (c *Config) Validate() error {
 	need(c.Durability.Wait < c.Redis.ReadTimeout, "durability.wait: want less than redis.read_timeout, which ends the wait")
 	need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level %q: want debug, info, warn or error", c.Log.Level)
 	need(c.Log.Format == "json" || c.Log.Format == "text", "log.format %q: want json or text", c.Log.Format)
-	for _, p := range c.Providers {
-		need(p == "dev", "providers: %q is not known; want dev", p)
-	}
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
-	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates())
+	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate())
 	return errors.Join(errs...)
 }
 

@@ -193,7 +193,7 @@ func TestParse_refuses(t *testing.T) {
 		{"durability: {mode: hopeful}", `durability.mode "hopeful"`},
 		{"durability: {replicas: 0}", "durability.replicas: want at least 1"},
 		{"durability: {mode: async, replicas: -1}", "durability.replicas: want 0 or more"},
-		{"providers: [dev, oidc]", `"oidc" is not known`},
+		{"providers: [dev, oidc]", `providers.oidc.kind "oidc" is not known`},
 		{"limits: {user_rate: -1}", "limits.user_rate"},
 		{"limits: {user_rate: .nan}", "limits.user_rate"},
 		{"limits: {user_rate: .inf}", "limits.user_rate"},
