@@ -65,7 +65,7 @@ func (s *Server) shed(c *gin.Context) {
 }
 
 func (s *Server) limitAddress(c *gin.Context) {
-	if !s.addresses.allow(c.RemoteIP(), s.Clock.Now()) {
+	if !s.addresses.allow(addressOf(c.Request, s.opts.TrustedProxies), s.Clock.Now()) {
 		httpapi.Fail(c, httpapi.Bad(httpapi.RateLimited, "too many sessions from this address"))
 	}
 }

@@ -11,6 +11,9 @@ import (
 // routes are all URLs of the players' door.
 func (s *Server) routes() http.Handler {
 	r := httpapi.New(s.Log, s.Observer)
+	if len(s.opts.CORS.Origins) > 0 {
+		r.Use(s.cors)
+	}
 	r.Use(s.shed)
 
 	v1 := r.Group("/v1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/shake-live/shake/game"
@@ -67,6 +68,9 @@ type Options struct {
 	PlayTimeout  time.Duration // for one play call; default 2 s
 	ReadTimeout  time.Duration // for one read of wallet, inbox or board; default 2 s
 	LoginTimeout time.Duration // for one question to a provider; default 5 s
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
+	CORS           CORS           // default: no page of another origin
 }
 
 func (o Options) withDefaults() Options {

@@ -157,6 +157,10 @@ func (a *App) players() (http.Handler, error) {
 		return nil, err
 	}
 	l := a.cfg.Limits
+	proxies, err := l.TrustedProxies.Prefixes()
+	if err != nil {
+		return nil, err
+	}
 	return access.New(access.Deps{
 		Game: game.New(game.Deps{
 			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
@@ -167,6 +171,7 @@ func (a *App) players() (http.Handler, error) {
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
+		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	}), nil
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Durability      Durability `yaml:"durability"`
 	Batch           Batch      `yaml:"batch"`
 	Cache           Cache      `yaml:"cache"`
+	CORS            CORS       `yaml:"cors"`
 	Limits          Limits     `yaml:"limits"`
 	Worker          Worker     `yaml:"worker"`
 	LameDuck        Duration   `yaml:"lame_duck"`
@@ -109,6 +110,8 @@ type Limits struct {
 	MaxInFlight  int      `yaml:"max_in_flight"`
 	PlayTimeout  Duration `yaml:"play_timeout"`
 	ReadTimeout  Duration `yaml:"read_timeout"`
+
+	TrustedProxies Proxies `yaml:"trusted_proxies"`
 }
 
 // Worker sets the rhythm of the jobs behind.
@@ -139,8 +142,9 @@ func Default() Config {
 		Durability:      Durability{Mode: "replicated", Replicas: 1, Wait: 200 * ms},
 		Batch:           Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
 		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
+		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
+			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -215,7 +219,9 @@ func (c *Config) Validate() error {
 	need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level %q: want debug, info, warn or error", c.Log.Level)
 	need(c.Log.Format == "json" || c.Log.Format == "text", "log.format %q: want json or text", c.Log.Format)
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
-	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate())
+	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate())
+	_, err := c.Limits.TrustedProxies.Prefixes()
+	errs = append(errs, err)
 	return errors.Join(errs...)
 }
 

@@ -200,6 +200,22 @@ func TestParse_refuses(t *testing.T) {
 		{"limits: {user_rate: 1e-30}", "limits.user_rate"},
 		{"limits: {user_burst: -1}", "limits.user_burst"},
 		{"limits: {max_in_flight: 0}", "limits.max_in_flight: want more than 0"},
+		{"limits: {trusted_proxies: [10.0.0.0/33]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: [10.0.0.1/8]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: [0.0.0.0/0]}", "not everybody"},
+		{"limits: {trusted_proxies: ['::/0']}", "not everybody"},
+		{"limits: {trusted_proxies: [proxy.example]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: ['fe80::1%eth0']}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: ['']}", "limits.trusted_proxies"},
+		{"cors: {origins: [play.example]}", "cors.origins"},
+		{"cors: {origins: ['https://play.example/']}", "cors.origins"},
+		{"cors: {origins: ['https://Play.example']}", "cors.origins"},
+		{"cors: {origins: ['https://*.play.example']}", "cors.origins"},
+		{"cors: {origins: ['https://me@play.example']}", "cors.origins"},
+		{"cors: {origins: ['null']}", "cors.origins"},
+		{"cors: {origins: ['']}", "cors.origins"},
+		{"cors: {origins: ['*', 'https://play.example']}", "want * alone"},
+		{"cors: {max_age: 25h}", "cors.max_age"},
 		{"log: {level: loud}", `log.level "loud"`},
 		{"log: {format: xml}", `log.format "xml"`},
 		{"redis: {password: env:NOT_SET}", "redis.password: env:NOT_SET is empty"},
@@ -322,6 +338,23 @@ func TestConfig_roundTrip(t *testing.T) {
 	}
 	if got, err := config.Parse(text, env); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v of\n%s", got, err, text)
+	}
+}
+
+func TestDoor(t *testing.T) {
+	c, err := config.Parse([]byte(minimal+`
+limits: {trusted_proxies: [10.0.0.0/8, 192.0.2.7, 'fd00::/8', '::1']}
+cors: {origins: ['https://play.example', 'http://localhost:5173', 'https://[::1]:8443'], max_age: 0s}
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Limits.TrustedProxies.Prefixes()
+	if want := "[10.0.0.0/8 192.0.2.7/32 fd00::/8 ::1/128]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+	if _, err := config.Parse([]byte(minimal+"cors: {origins: ['*']}"), env); err != nil {
+		t.Errorf("got %v, want * taken", err)
 	}
 }
 
