@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,13 +38,6 @@ type App struct {
 	door   *ops.Server
 }
 
-// listener is a server on its socket.
-type listener struct {
-	net.Listener
-	server  *http.Server
-	leaving atomic.Bool
-}
-
 // New opens everything the roles need. Nothing is served before Run.
 func New(ctx context.Context, cfg config.Config, roles []string, log *slog.Logger) (*App, error) {
 	for _, r := range roles {
@@ -73,7 +64,7 @@ func (a *App) has(role string) bool { return slices.Contains(a.roles, role) }
 // listen takes the sockets, so that a port in use is told before anything starts.
 func (a *App) listen() (err error) {
 	a.door = ops.NewServer(a.metrics, a.checks())
-	if a.ops, err = listen(a.cfg.Listen.Ops, a.door); err != nil {
+	if a.ops, err = listen(a.cfg.Listen.Ops, a.door, a.log, listenOptions{}); err != nil {
 		return err
 	}
 	a.stops.add("ops port", a.ops.server.Close)
@@ -84,54 +75,16 @@ func (a *App) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.access, err = listen(a.cfg.Listen.Access, door); err != nil {
+	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C}
+	if at.TLSCert != "" {
+		if options.certificate, err = newCertificate(at.TLSCert, at.TLSKey, a.clock, a.log); err != nil {
+			return err
+		}
+	}
+	if a.access, err = listen(at.Access, door, a.log, options); err != nil {
 		return err
 	}
 	a.stops.add("players' door", a.access.server.Close)
-	return nil
-}
-
-// Limits of a connection. Players send little and wait little; what takes longer is no player.
-const (
-	headerTimeout  = 5 * time.Second
-	bodyTimeout    = 10 * time.Second
-	idleTimeout    = 75 * time.Second
-	maxHeaderBytes = 16 << 10
-)
-
-func listen(addr string, h http.Handler) (*listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	out := &listener{Listener: l}
-	out.server = &http.Server{
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if out.leaving.Load() {
-				w.Header().Set("Connection", "close")
-			}
-			h.ServeHTTP(w, r)
-		}),
-	}
-	return out, nil
-}
-
-// shutdown ends the server so that no request is lost that a client could send in good faith: for as long as the lame
-// duck lasts it serves on, while balancers see that it is not ready and each answer closes its connection, so that
-// hardly a connection is left on which a request could cross with the closing. Then it waits for requests under way.
-func (l *listener) shutdown(lameDuck, drain time.Duration) error {
-	l.leaving.Store(true)
-	time.Sleep(lameDuck)
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	return l.server.Shutdown(ctx)
-}
-
-func (l *listener) serve() error {
-	if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
 	return nil
 }
 
@@ -140,7 +93,7 @@ func (a *App) AccessURL() string {
 	if a.access == nil {
 		return ""
 	}
-	return "http://" + a.access.Addr().String()
+	return a.access.scheme + "://" + a.access.Addr().String()
 }
 
 // OpsURL is the ops port.

@@ -40,8 +40,11 @@ type Config struct {
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
 type Listen struct {
-	Access string `yaml:"access"`
-	Ops    string `yaml:"ops"`
+	Access  string `yaml:"access"`
+	TLSCert string `yaml:"tls_cert"`
+	TLSKey  string `yaml:"tls_key"`
+	H2C     bool   `yaml:"h2c"`
+	Ops     string `yaml:"ops"`
 }
 
 // Redis says where the rounds are kept.
@@ -218,6 +221,8 @@ func (c *Config) Validate() error {
 	need(c.Durability.Wait < c.Redis.ReadTimeout, "durability.wait: want less than redis.read_timeout, which ends the wait")
 	need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level %q: want debug, info, warn or error", c.Log.Level)
 	need(c.Log.Format == "json" || c.Log.Format == "text", "log.format %q: want json or text", c.Log.Format)
+	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
+	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate())
 	_, err := c.Limits.TrustedProxies.Prefixes()
