@@ -36,6 +36,8 @@ type App struct {
 	access *listener
 	ops    *listener
 	door   *ops.Server
+
+	sessions *access.Sessions // nil without the role api
 }
 
 // New opens everything the roles need. Nothing is served before Run.
@@ -101,7 +103,8 @@ func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
 // players builds the players' door.
 func (a *App) players() (http.Handler, error) {
-	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL), time.Duration(a.cfg.SessionLifetime))
+	var err error
+	a.sessions, err = access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL), time.Duration(a.cfg.SessionLifetime))
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +122,26 @@ func (a *App) players() (http.Handler, error) {
 			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
 		}),
 		Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox,
-		Sessions: sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
+		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	}), nil
+}
+
+// Reload takes from a configuration what can change while the process runs: the keys of sessions. Everything else, and
+// the environment, is read at the start.
+func (a *App) Reload(cfg config.Config) error {
+	if a.sessions == nil {
+		return nil
+	}
+	if err := a.sessions.SetKeys(cfg.Sessions.Current, cfg.Sessions.Bytes()); err != nil {
+		return err
+	}
+	a.log.Info("session keys were read again", "current", cfg.Sessions.Current, "keys", len(cfg.Sessions.Keys))
+	return nil
 }
 
 // checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
