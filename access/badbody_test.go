@@ -174,19 +174,25 @@ func TestBadInput_logins(t *testing.T) {
 	s := newScene(t)
 	var table []bad
 	for body, want := range map[string]string{
-		`{"credential":"ann","market":"SG"}`:                                               "400 malformed",
-		`{"provider":"dev","market":"SG"}`:                                                 "400 malformed",
-		`{"provider":"dev","credential":"ann"}`:                                            "400 malformed",
-		`{"provider":"dev","credential":"ann","market":""}`:                                "400 malformed",
-		`{"provider":"dev","credential":"ann","market":"sg"}`:                              "400 malformed",
-		`{"provider":"dev","credential":"ann","market":"SGP"}`:                             "400 malformed",
-		`{"provider":"dev","credential":"ann","market":"S\u0000"}`:                         "400 malformed",
-		`{"provider":"dev","credential":"ann","market":null}`:                              "400 malformed",
-		`{"provider":"nobody","credential":"ann","market":"SG"}`:                           "401 unauthorized",
-		`{"provider":"Dev","credential":"ann","market":"SG"}`:                              "401 unauthorized",
-		`{"provider":"","credential":"ann","market":"SG"}`:                                 "401 unauthorized",
-		`{"provider":"dev","credential":"","market":"SG"}`:                                 "401 unauthorized",
-		`{"provider":"dev","credential":"` + strings.Repeat("a", 201) + `","market":"SG"}`: "401 unauthorized",
+		`{"credential":"ann","market":"SG"}`:                                                             "400 malformed",
+		`{"provider":"dev","market":"SG"}`:                                                               "400 malformed",
+		`{"provider":"dev","credential":"ann"}`:                                                          "400 malformed",
+		`{"provider":"dev","credential":"ann","market":""}`:                                              "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"sg"}`:                                            "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SGP"}`:                                           "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"S\u0000"}`:                                       "400 malformed",
+		`{"provider":"dev","credential":"ann","market":null}`:                                            "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":""}`:                                "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":"my phone"}`:                        "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":"ph\u00f6ne"}`:                      "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":"a\u0000"}`:                         "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":7}`:                                 "400 malformed",
+		`{"provider":"dev","credential":"ann","market":"SG","device":"` + strings.Repeat("d", 65) + `"}`: "400 malformed",
+		`{"provider":"nobody","credential":"ann","market":"SG"}`:                                         "401 unauthorized",
+		`{"provider":"Dev","credential":"ann","market":"SG"}`:                                            "401 unauthorized",
+		`{"provider":"","credential":"ann","market":"SG"}`:                                               "401 unauthorized",
+		`{"provider":"dev","credential":"","market":"SG"}`:                                               "401 unauthorized",
+		`{"provider":"dev","credential":"` + strings.Repeat("a", 201) + `","market":"SG"}`:               "401 unauthorized",
 	} {
 		table = append(table, bad{body[:min(len(body), 70)], want, call{method: "POST", path: "/v1/sessions", body: body}})
 	}

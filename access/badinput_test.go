@@ -61,6 +61,7 @@ func endCall(body string) call {
 func (s scene) routeCalls() map[string]call {
 	return map[string]call{
 		"POST /v1/sessions":                         {method: "POST", path: "/v1/sessions", body: `{"provider":"dev","credential":"ann","market":"SG"}`},
+		"POST /v1/sessions/renew":                   {method: "POST", path: "/v1/sessions/renew", as: "ann"},
 		"GET /v1/time":                              {method: "GET", path: "/v1/time"},
 		"GET /v1/campaigns":                         {method: "GET", path: "/v1/campaigns"},
 		"GET /v1/campaigns/:id":                     {method: "GET", path: "/v1/campaigns/demo"},
@@ -142,12 +143,12 @@ func TestBadInput_methods(t *testing.T) {
 func TestBadInput_sessions(t *testing.T) {
 	s := newScene(t)
 	long, _ := newSessions(t, "k2").Issue(access.Session{User: "ann", Market: "SG"}, s.clock.Now().Add(-2*time.Hour))
-	unknown, err := access.NewSessions("k3", map[string][]byte{"k3": []byte("a key not known here")}, time.Hour)
+	unknown, err := access.NewSessions("k3", map[string][]byte{"k3": []byte("a key not known here")}, time.Hour, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stranger, _ := unknown.Issue(access.Session{User: "ann", Market: "SG"}, s.clock.Now())
-	impostor, err := access.NewSessions("k2", map[string][]byte{"k2": []byte("another key for k2")}, time.Hour)
+	impostor, err := access.NewSessions("k2", map[string][]byte{"k2": []byte("another key for k2")}, time.Hour, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

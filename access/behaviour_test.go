@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -277,6 +278,25 @@ func TestLimit_ofAnAddress(t *testing.T) {
 	login.header["X-Forwarded-For"] = "192.0.2.2" // anybody can say that
 	d.want("429 rate_limited", login)
 	d.want("200", call{method: "GET", path: "/v1/wallet", as: "ann"})
+}
+
+func TestLimit_ofAnAddressBehindAProxy(t *testing.T) {
+	d := newDoor(t, func(d *door) {
+		d.opts.AddressLimit = access.Limit{Rate: 1, Burst: 2}
+		d.opts.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	login := call{method: "POST", path: "/v1/sessions", body: `{"provider":"dev","credential":"ann","market":"SG"}`}
+	from := func(list string) call {
+		login.header = map[string]string{"X-Forwarded-For": list}
+		return login
+	}
+	d.want("200", from("192.0.2.1"))
+	d.want("200", from("198.51.100.1, 192.0.2.1")) // the client's own word counts for nothing
+	d.want("429 rate_limited", from("198.51.100.2, 192.0.2.1"))
+	d.want("200", from("192.0.2.2"))
+	d.want("200", from("2001:db8::1"))
+	d.want("200", from("2001:db8::ffff:1"))
+	d.want("429 rate_limited", from("2001:db8::2")) // of the same /64
 }
 
 func TestCampaign_isCacheable(t *testing.T) {

@@ -68,11 +68,11 @@ func newDoor(t testing.TB, change ...func(*door)) *door {
 	return d
 }
 
-// newSessions knows two keys; current is the one that signs.
+// newSessions knows two keys; current is the one that signs. A session lasts an hour, and can be renewed for three.
 func newSessions(t testing.TB, current string) *access.Sessions {
 	t.Helper()
 	keys := map[string][]byte{"k1": []byte("the old session key"), "k2": []byte("the new session key")}
-	s, err := access.NewSessions(current, keys, time.Hour)
+	s, err := access.NewSessions(current, keys, time.Hour, 3*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ var problems = []struct {
 	code   httpapi.Code
 	detail string
 }{
+	{ErrUnreachable, httpapi.Busy, "the provider can't be asked for the moment"},
+	{ErrSessionExpired, httpapi.SessionExpired, "log in again"},
 	{game.ErrNotFound, httpapi.NotFound, "no such campaign or round"},
 	{reward.ErrNotFound, httpapi.NotFound, "no such notice"},
 	{reward.ErrBadPage, httpapi.Malformed, "next is no cursor of ours"},

@@ -9,10 +9,13 @@ import (
 	"github.com/shake-live/shake/game"
 )
 
-// ErrRefused says that a provider does not vouch for a credential.
-var ErrRefused = errors.New("credential refused")
+// Why a provider gives no user.
+var (
+	ErrRefused     = errors.New("credential refused")        // it does not vouch for the credential
+	ErrUnreachable = errors.New("provider can't be reached") // it can't be asked for the moment
+)
 
-// Provider turns a platform's credential into a user id. ErrRefused where it does not.
+// Provider turns a platform's credential into a user id, which is valid for a game and no other provider's.
 type Provider interface {
 	User(ctx context.Context, credential string) (string, error)
 }

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -16,47 +14,6 @@ import (
 	"github.com/shake-live/shake/internal/httpapi"
 	"github.com/shake-live/shake/reward"
 )
-
-type sessionBody struct {
-	Provider   *string `json:"provider"`
-	Credential *string `json:"credential"`
-	Market     *string `json:"market"`
-}
-
-var marketPattern = regexp.MustCompile(`^[A-Z]{2}$`)
-
-func (s *Server) postSession(c *gin.Context) {
-	if !s.addresses.allow(c.RemoteIP(), s.Clock.Now()) {
-		httpapi.Fail(c, httpapi.Bad(httpapi.RateLimited, "too many sessions from this address"))
-		return
-	}
-	var body sessionBody
-	if p := httpapi.Read(c, maxBody, &body); p != nil {
-		httpapi.Fail(c, p)
-		return
-	}
-	if body.Provider == nil || body.Credential == nil || body.Market == nil || !marketPattern.MatchString(*body.Market) {
-		httpapi.Fail(c, httpapi.Bad(httpapi.Malformed, "want provider, credential and market (two capital letters)"))
-		return
-	}
-	provider := s.Providers[*body.Provider]
-	if provider == nil {
-		httpapi.Fail(c, httpapi.Bad(httpapi.Unauthorized, "provider is not known here"))
-		return
-	}
-	user, err := provider.User(c.Request.Context(), *body.Credential)
-	if errors.Is(err, ErrRefused) {
-		httpapi.Fail(c, httpapi.Bad(httpapi.Unauthorized, "the provider does not vouch for this credential"))
-		return
-	}
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	token, expires := s.Sessions.Issue(Session{User: user, Market: *body.Market}, s.Clock.Now())
-	noStore(c)
-	c.JSON(http.StatusOK, gin.H{"token": token, "user": user, "market": *body.Market, "expires_at": stamp(expires)})
-}
 
 func (s *Server) getTime(c *gin.Context) {
 	noStore(c)

@@ -11,10 +11,14 @@ import (
 // routes are all URLs of the players' door.
 func (s *Server) routes() http.Handler {
 	r := httpapi.New(s.Log, s.Observer)
+	if len(s.opts.CORS.Origins) > 0 {
+		r.Use(s.cors)
+	}
 	r.GET("/v1/live", s.getLive) // it has bounds of its own: a stream is no request under way
 
 	v1, play, read := r.Group("/v1"), s.opts.PlayTimeout, s.opts.ReadTimeout
 	v1.POST("/sessions", s.shed("sessions", starts, s.postSession))
+	v1.POST("/sessions/renew", s.player("renew", starts, play, s.postRenewal))
 	v1.GET("/time", s.shed("time", reads, s.getTime))
 	v1.GET("/campaigns", s.shed("campaigns", reads, s.getCampaigns))
 	v1.GET("/campaigns/:id", s.shed("campaign", reads, s.getCampaign))
@@ -32,7 +36,7 @@ func (s *Server) routes() http.Handler {
 
 // RouteNames are what Options.RouteLimits may name.
 var RouteNames = []string{
-	"sessions", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt",
+	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt",
 }
 
 // Routes lists method and path of every route, for the tests that hold docs/openapi.yaml against them.

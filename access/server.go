@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/shake-live/shake/game"
@@ -71,6 +72,10 @@ type Options struct {
 	Target       time.Duration    // while requests take longer on average, fewer are let in; default 250 ms
 	PlayTimeout  time.Duration    // for one play call; default 2 s
 	ReadTimeout  time.Duration    // for one read of wallet, inbox or board; default 2 s
+	LoginTimeout time.Duration    // for one question to a provider; default 5 s
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
+	CORS           CORS           // default: no page of another origin
 }
 
 func (o Options) withDefaults() Options {
@@ -88,6 +93,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 2 * time.Second
+	}
+	if o.LoginTimeout == 0 {
+		o.LoginTimeout = 5 * time.Second
 	}
 	return o
 }

@@ -18,6 +18,17 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat([]byte{'"'}, stampLayout+`"`), nil
 }
 
+type sessionShape struct {
+	Token     string `json:"token"`
+	User      string `json:"user"`
+	Market    string `json:"market"`
+	ExpiresAt stamp  `json:"expires_at"`
+}
+
+func sessionOf(who Session, token string, expires time.Time) sessionShape {
+	return sessionShape{Token: token, User: who.User, Market: who.Market, ExpiresAt: stamp(expires)}
+}
+
 type campaignShape struct {
 	ID           string            `json:"id"`
 	Game         string            `json:"game"`

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -102,9 +104,34 @@ func (c *ServeCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", app.ErrUnreachable, err)
 	}
+	stop := c.reloadOnSignal(a, log)
 	fmt.Fprintf(s.out, "ready players=%s ops=%s roles=%s\n", a.AccessURL(), a.OpsURL(), strings.Join(roles, ","))
 	err = a.Run(ctx)
+	stop()
 	return errors.Join(err, a.Close())
+}
+
+// reloadOnSignal reads the configuration again at each SIGHUP, until it is stopped. One that is no good changes nothing.
+func (c *ServeCmd) reloadOnSignal(a *app.App, log *slog.Logger) (stop func()) {
+	asked, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(asked, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range asked {
+			cfg, err := config.Load(c.Config, os.Getenv)
+			if err == nil {
+				err = a.Reload(cfg)
+			}
+			if err != nil {
+				log.Error("the configuration was not read again; what was there stays", "err", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(asked) // nothing is sent after it
+		close(asked)
+		<-done
+	}
 }
 
 // roles are the roles that this version has. admin is known, so that one command line serves from now on; its door

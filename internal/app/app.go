@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,13 +39,8 @@ type App struct {
 	hub    *access.Hub
 	ops    *listener
 	door   *ops.Server
-}
 
-// listener is a server on its socket.
-type listener struct {
-	net.Listener
-	server  *http.Server
-	leaving atomic.Bool
+	sessions *access.Sessions // nil without the role api
 }
 
 // New opens everything the roles need. Nothing is served before Run.
@@ -76,7 +69,7 @@ func (a *App) has(role string) bool { return slices.Contains(a.roles, role) }
 // listen takes the sockets, so that a port in use is told before anything starts.
 func (a *App) listen() (err error) {
 	a.door = ops.NewServer(a.metrics, a.checks())
-	if a.ops, err = listen(a.cfg.Listen.Ops, a.door); err != nil {
+	if a.ops, err = listen(a.cfg.Listen.Ops, a.door, a.log, listenOptions{}); err != nil {
 		return err
 	}
 	a.stops.add("ops port", a.ops.server.Close)
@@ -87,54 +80,16 @@ func (a *App) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.access, err = listen(a.cfg.Listen.Access, door); err != nil {
+	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C}
+	if at.TLSCert != "" {
+		if options.certificate, err = newCertificate(at.TLSCert, at.TLSKey, a.clock, a.log); err != nil {
+			return err
+		}
+	}
+	if a.access, err = listen(at.Access, door, a.log, options); err != nil {
 		return err
 	}
 	a.stops.add("players' door", a.access.server.Close)
-	return nil
-}
-
-// Limits of a connection. Players send little and wait little; what takes longer is no player.
-const (
-	headerTimeout  = 5 * time.Second
-	bodyTimeout    = 10 * time.Second
-	idleTimeout    = 75 * time.Second
-	maxHeaderBytes = 16 << 10
-)
-
-func listen(addr string, h http.Handler) (*listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	out := &listener{Listener: l}
-	out.server = &http.Server{
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if out.leaving.Load() {
-				w.Header().Set("Connection", "close")
-			}
-			h.ServeHTTP(w, r)
-		}),
-	}
-	return out, nil
-}
-
-// shutdown ends the server so that no request is lost that a client could send in good faith: for as long as the lame
-// duck lasts it serves on, while balancers see that it is not ready and each answer closes its connection, so that
-// hardly a connection is left on which a request could cross with the closing. Then it waits for requests under way.
-func (l *listener) shutdown(lameDuck, drain time.Duration) error {
-	l.leaving.Store(true)
-	time.Sleep(lameDuck)
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	return l.server.Shutdown(ctx)
-}
-
-func (l *listener) serve() error {
-	if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
 	return nil
 }
 
@@ -143,7 +98,7 @@ func (a *App) AccessURL() string {
 	if a.access == nil {
 		return ""
 	}
-	return "http://" + a.access.Addr().String()
+	return a.access.scheme + "://" + a.access.Addr().String()
 }
 
 // OpsURL is the ops port.
@@ -151,15 +106,20 @@ func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
 // players builds the players' door: the API under /v1/, and the page.
 func (a *App) players() (http.Handler, error) {
-	sessions, err := access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL))
+	var err error
+	a.sessions, err = access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL), time.Duration(a.cfg.SessionLifetime))
 	if err != nil {
 		return nil, err
 	}
-	providers := map[string]access.Provider{}
-	if slices.Contains(a.cfg.Providers, "dev") {
-		providers["dev"] = access.Dev{}
+	providers, err := a.providers()
+	if err != nil {
+		return nil, err
 	}
 	l := a.cfg.Limits
+	proxies, err := l.TrustedProxies.Prefixes()
+	if err != nil {
+		return nil, err
+	}
 	plays := game.New(game.Deps{
 		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
 	})
@@ -168,12 +128,13 @@ func (a *App) players() (http.Handler, error) {
 	}, access.HubOptions{MaxPages: l.MaxPages})
 	api := access.New(access.Deps{
 		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub,
-		Sessions: sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
+		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
+		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
 	return besides(api, web.Handler()), nil
 }
@@ -188,6 +149,19 @@ func besides(api, page http.Handler) http.Handler {
 		}
 		page.ServeHTTP(w, r)
 	})
+}
+
+// Reload takes from a configuration what can change while the process runs: the keys of sessions. Everything else, and
+// the environment, is read at the start.
+func (a *App) Reload(cfg config.Config) error {
+	if a.sessions == nil {
+		return nil
+	}
+	if err := a.sessions.SetKeys(cfg.Sessions.Current, cfg.Sessions.Bytes()); err != nil {
+		return err
+	}
+	a.log.Info("session keys were read again", "current", cfg.Sessions.Current, "keys", len(cfg.Sessions.Keys))
+	return nil
 }
 
 // checks are what must be right before requests come. Play goes on without Kafka, without the database and with one

@@ -172,7 +172,7 @@ func devConfig(path string, at addresses) (config.Config, error) {
 	c.SQL = config.SQL{Driver: "sqlite", DSN: config.SecretOf(filepath.Join(path, "shake.db")), MaxConns: 8, Migrate: true}
 	keys := config.Keys{Current: "dev", Keys: map[string]config.Secret{"dev": config.SecretOf(key)}}
 	c.Sessions, c.Runs = keys, keys
-	c.Providers = []string{"dev"}
+	c.Providers = config.Providers{"dev": config.DevProvider()}
 	c.Durability.Mode = "async"
 	c.Limits.UserRate = 0 // one tester is many players
 	c.LameDuck = 0        // nobody balances

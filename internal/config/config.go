@@ -17,29 +17,34 @@ import (
 
 // Config is everything a process is told.
 type Config struct {
-	Namespace  string     `yaml:"namespace"`
-	Listen     Listen     `yaml:"listen"`
-	Redis      Redis      `yaml:"redis"`
-	Kafka      Kafka      `yaml:"kafka"`
-	SQL        SQL        `yaml:"sql"`
-	Sessions   Keys       `yaml:"sessions"`
-	SessionTTL Duration   `yaml:"session_ttl"`
-	Runs       Keys       `yaml:"runs"`
-	Providers  []string   `yaml:"providers"`
-	Durability Durability `yaml:"durability"`
-	Batch      Batch      `yaml:"batch"`
-	Cache      Cache      `yaml:"cache"`
-	Limits     Limits     `yaml:"limits"`
-	Worker     Worker     `yaml:"worker"`
-	LameDuck   Duration   `yaml:"lame_duck"`
-	Drain      Duration   `yaml:"drain"`
-	Log        Log        `yaml:"log"`
+	Namespace       string     `yaml:"namespace"`
+	Listen          Listen     `yaml:"listen"`
+	Redis           Redis      `yaml:"redis"`
+	Kafka           Kafka      `yaml:"kafka"`
+	SQL             SQL        `yaml:"sql"`
+	Sessions        Keys       `yaml:"sessions"`
+	SessionTTL      Duration   `yaml:"session_ttl"`
+	SessionLifetime Duration   `yaml:"session_lifetime"`
+	Runs            Keys       `yaml:"runs"`
+	Providers       Providers  `yaml:"providers"`
+	Durability      Durability `yaml:"durability"`
+	Batch           Batch      `yaml:"batch"`
+	Cache           Cache      `yaml:"cache"`
+	CORS            CORS       `yaml:"cors"`
+	Limits          Limits     `yaml:"limits"`
+	Worker          Worker     `yaml:"worker"`
+	LameDuck        Duration   `yaml:"lame_duck"`
+	Drain           Duration   `yaml:"drain"`
+	Log             Log        `yaml:"log"`
 }
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
 type Listen struct {
-	Access string `yaml:"access"`
-	Ops    string `yaml:"ops"`
+	Access  string `yaml:"access"`
+	TLSCert string `yaml:"tls_cert"`
+	TLSKey  string `yaml:"tls_key"`
+	H2C     bool   `yaml:"h2c"`
+	Ops     string `yaml:"ops"`
 }
 
 // Redis says where the rounds are kept.
@@ -113,6 +118,8 @@ type Limits struct {
 	MaxPages     int      `yaml:"max_pages"`
 	PlayTimeout  Duration `yaml:"play_timeout"`
 	ReadTimeout  Duration `yaml:"read_timeout"`
+
+	TrustedProxies Proxies `yaml:"trusted_proxies"`
 }
 
 // Worker sets the rhythm of the jobs behind.
@@ -133,17 +140,19 @@ func Default() Config {
 	const ms = Duration(time.Millisecond)
 	const second = Duration(time.Second)
 	return Config{
-		Namespace:  "shake",
-		Listen:     Listen{Access: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
-		Redis:      Redis{Addrs: []string{"127.0.0.1:6379"}, DialTimeout: 500 * ms, ReadTimeout: second},
-		Kafka:      Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 12, Replication: 3, Retention: 7 * 24 * 3600 * second},
-		SQL:        SQL{Driver: "mysql", MaxConns: 16, Migrate: true},
-		SessionTTL: 12 * 3600 * second,
-		Durability: Durability{Mode: "replicated", Replicas: 1, Wait: 200 * ms},
-		Batch:      Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
-		Cache:      Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
+		Namespace:       "shake",
+		Listen:          Listen{Access: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
+		Redis:           Redis{Addrs: []string{"127.0.0.1:6379"}, DialTimeout: 500 * ms, ReadTimeout: second},
+		Kafka:           Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 12, Replication: 3, Retention: 7 * 24 * 3600 * second},
+		SQL:             SQL{Driver: "mysql", MaxConns: 16, Migrate: true},
+		SessionTTL:      12 * 3600 * second,
+		SessionLifetime: 72 * 3600 * second,
+		Durability:      Durability{Mode: "replicated", Replicas: 1, Wait: 200 * ms},
+		Batch:           Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
+		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
+		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second,
+			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -188,6 +197,10 @@ func (c *Config) reveal(getenv func(string) string) error {
 			keys.Keys[id] = secret
 		}
 	}
+	for name, p := range c.Providers {
+		errs = append(errs, p.ClientSecret.reveal("providers."+name+".client_secret", getenv))
+		c.Providers[name] = p
+	}
 	return errors.Join(errs...)
 }
 
@@ -207,16 +220,18 @@ func (c *Config) Validate() error {
 	need(c.SQL.Driver == "mysql" || c.SQL.Driver == "sqlite", "sql.driver %q: want mysql or sqlite", c.SQL.Driver)
 	need(c.SQL.DSN.Value() != "", "sql.dsn: want one")
 	need(c.SessionTTL >= Duration(time.Second), "session_ttl: want at least 1s")
+	need(c.SessionLifetime >= c.SessionTTL, "session_lifetime: want at least session_ttl")
 	need(c.Durability.Mode == "async" || c.Durability.Mode == "replicated", "durability.mode %q: want replicated or async", c.Durability.Mode)
 	need(c.Durability.Mode == "async" || c.Durability.Replicas > 0, "durability.replicas: want at least 1, or mode async")
 	need(c.Durability.Wait < c.Redis.ReadTimeout, "durability.wait: want less than redis.read_timeout, which ends the wait")
 	need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level %q: want debug, info, warn or error", c.Log.Level)
 	need(c.Log.Format == "json" || c.Log.Format == "text", "log.format %q: want json or text", c.Log.Format)
-	for _, p := range c.Providers {
-		need(p == "dev", "providers: %q is not known; want dev", p)
-	}
+	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
+	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
-	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates())
+	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate())
+	_, err := c.Limits.TrustedProxies.Prefixes()
+	errs = append(errs, err)
 	return errors.Join(errs...)
 }
 

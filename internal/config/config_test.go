@@ -178,11 +178,15 @@ func TestParse_refuses(t *testing.T) {
 		{"drain: [10s]", "[5:8]"},
 		{"lame_duck: -1s", "lame_duck: want 0 or more"},
 		{"session_ttl: 1ms", "session_ttl: want at least 1s"},
+		{"session_lifetime: 11h", "session_lifetime: want at least session_ttl"},
 		{"namespace: a:b", "namespace"},
 		{"namespace: '{a}'", "namespace"},
 		{"namespace: ''", "namespace"},
 		{"listen: {access: nonsense}", `listen.access "nonsense": want host:port`},
 		{"listen: {ops: '127.0.0.1:99999'}", "want a port"},
+		{"listen: {tls_cert: a.pem}", "listen.tls_cert, listen.tls_key: want both or none"},
+		{"listen: {tls_key: a.pem}", "listen.tls_cert, listen.tls_key: want both or none"},
+		{"listen: {tls_cert: a.pem, tls_key: b.pem, h2c: true}", "listen.h2c: want it without TLS alone"},
 		{"redis: {addrs: []}", "redis.addrs: want at least one"},
 		{"redis: {addrs: ['a:1', 'b:2']}", "redis.addrs: want exactly one without cluster"},
 		{"redis: {addrs: ['a']}", `redis.addrs "a": want host:port`},
@@ -192,13 +196,29 @@ func TestParse_refuses(t *testing.T) {
 		{"durability: {mode: hopeful}", `durability.mode "hopeful"`},
 		{"durability: {replicas: 0}", "durability.replicas: want at least 1"},
 		{"durability: {mode: async, replicas: -1}", "durability.replicas: want 0 or more"},
-		{"providers: [dev, oidc]", `"oidc" is not known`},
+		{"providers: [dev, oidc]", `providers.oidc.kind "oidc" is not known`},
 		{"limits: {user_rate: -1}", "limits.user_rate"},
 		{"limits: {user_rate: .nan}", "limits.user_rate"},
 		{"limits: {user_rate: .inf}", "limits.user_rate"},
 		{"limits: {user_rate: 1e-30}", "limits.user_rate"},
 		{"limits: {user_burst: -1}", "limits.user_burst"},
 		{"limits: {max_in_flight: 0}", "limits.max_in_flight: want more than 0"},
+		{"limits: {trusted_proxies: [10.0.0.0/33]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: [10.0.0.1/8]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: [0.0.0.0/0]}", "not everybody"},
+		{"limits: {trusted_proxies: ['::/0']}", "not everybody"},
+		{"limits: {trusted_proxies: [proxy.example]}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: ['fe80::1%eth0']}", "limits.trusted_proxies"},
+		{"limits: {trusted_proxies: ['']}", "limits.trusted_proxies"},
+		{"cors: {origins: [play.example]}", "cors.origins"},
+		{"cors: {origins: ['https://play.example/']}", "cors.origins"},
+		{"cors: {origins: ['https://Play.example']}", "cors.origins"},
+		{"cors: {origins: ['https://*.play.example']}", "cors.origins"},
+		{"cors: {origins: ['https://me@play.example']}", "cors.origins"},
+		{"cors: {origins: ['null']}", "cors.origins"},
+		{"cors: {origins: ['']}", "cors.origins"},
+		{"cors: {origins: ['*', 'https://play.example']}", "want * alone"},
+		{"cors: {max_age: 25h}", "cors.max_age"},
 		{"log: {level: loud}", `log.level "loud"`},
 		{"log: {format: xml}", `log.format "xml"`},
 		{"redis: {password: env:NOT_SET}", "redis.password: env:NOT_SET is empty"},
@@ -321,6 +341,23 @@ func TestConfig_roundTrip(t *testing.T) {
 	}
 	if got, err := config.Parse(text, env); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v of\n%s", got, err, text)
+	}
+}
+
+func TestDoor(t *testing.T) {
+	c, err := config.Parse([]byte(minimal+`
+limits: {trusted_proxies: [10.0.0.0/8, 192.0.2.7, 'fd00::/8', '::1']}
+cors: {origins: ['https://play.example', 'http://localhost:5173', 'https://[::1]:8443'], max_age: 0s}
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Limits.TrustedProxies.Prefixes()
+	if want := "[10.0.0.0/8 192.0.2.7/32 fd00::/8 ::1/128]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+	if _, err := config.Parse([]byte(minimal+"cors: {origins: ['*']}"), env); err != nil {
+		t.Errorf("got %v, want * taken", err)
 	}
 }
 

@@ -32,7 +32,12 @@ func Decode(text []byte, v any) error {
 	if err := clear(&file); err != nil {
 		return err
 	}
-	return plain(file.Load(v, yaml.WithKnownFields(), yaml.WithUniqueKeys()))
+	return Load(&file, v)
+}
+
+// Load reads what stands at a node as strictly as Decode, for an UnmarshalYAML that looks at the node first.
+func Load(node *yaml.Node, v any) error {
+	return plain(node.Load(v, yaml.WithKnownFields(), yaml.WithUniqueKeys()))
 }
 
 // ambiguous integers are octal to YAML 1.1 and decimal to people, or written in a base that no file of ours needs.
@@ -91,7 +96,7 @@ func plain(err error) error {
 		}
 		lines[i] = fmt.Sprintf("[%d:%d] %s", e.Mark.Line, e.Mark.Column, message)
 	}
-	return errors.New(strings.Join(strings.Fields(strings.Join(lines, "; ")), " "))
+	return wanted(strings.Join(strings.Fields(strings.Join(lines, "; ")), " "))
 }
 
 // wanted is an error of our own making, with its position in it.

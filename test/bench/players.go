@@ -35,7 +35,7 @@ type players struct {
 }
 
 func newSessions(key string) (*access.Sessions, error) {
-	return access.NewSessions(keyID, map[string][]byte{keyID: []byte(key)}, 12*time.Hour)
+	return access.NewSessions(keyID, map[string][]byte{keyID: []byte(key)}, 12*time.Hour, 12*time.Hour)
 }
 
 func newPlayers(key string, n int) (*players, error) {
