@@ -116,6 +116,10 @@ func (a *App) players() (http.Handler, error) {
 		return nil, err
 	}
 	l := a.cfg.Limits
+	caps, err := routeLimits(l.Routes)
+	if err != nil {
+		return nil, err
+	}
 	proxies, err := l.TrustedProxies.Prefixes()
 	if err != nil {
 		return nil, err
@@ -132,11 +136,24 @@ func (a *App) players() (http.Handler, error) {
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
+		RouteLimits:  caps,
 		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
 	return besides(api, web.Handler()), nil
+}
+
+// routeLimits are caps of routes, in requests a second; a second's worth may come at once.
+func routeLimits(rates map[string]float64) (map[string]access.Limit, error) {
+	caps := make(map[string]access.Limit, len(rates))
+	for name, rate := range rates {
+		if !slices.Contains(access.RouteNames, name) {
+			return nil, fmt.Errorf("%w: limits.routes.%s: want one of %s", config.ErrInvalid, name, strings.Join(access.RouteNames, ", "))
+		}
+		caps[name] = access.Limit{Rate: rate, Burst: max(1, int(rate))}
+	}
+	return caps, nil
 }
 
 // besides gives the API what is under /v1/ and the page the rest. It is no ServeMux: that one answers odd paths
@@ -218,7 +235,9 @@ func (a *App) drain() {
 	if a.access == nil {
 		return
 	}
-	go a.hub.Leave(time.Duration(a.cfg.LameDuck))
+	var pages sync.WaitGroup
+	pages.Go(func() { a.hub.Leave(time.Duration(a.cfg.LameDuck)) })
+	defer pages.Wait()
 	if err := a.access.shutdown(time.Duration(a.cfg.LameDuck), time.Duration(a.cfg.Drain)); err != nil {
 		a.log.Warn("requests were cut off at the end of the drain", "err", err)
 	}

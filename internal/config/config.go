@@ -106,18 +106,21 @@ type Cache struct {
 
 // Limits bounds the players' door.
 type Limits struct {
-	UserRate     float64  `yaml:"user_rate"`
-	UserBurst    int      `yaml:"user_burst"`
-	AddressRate  float64  `yaml:"address_rate"`
-	AddressBurst int      `yaml:"address_burst"`
-	MarketRate   float64  `yaml:"market_rate"`
-	MarketBurst  int      `yaml:"market_burst"`
-	MinInFlight  int      `yaml:"min_in_flight"`
-	MaxInFlight  int      `yaml:"max_in_flight"`
-	Target       Duration `yaml:"target"`
-	MaxPages     int      `yaml:"max_pages"`
-	PlayTimeout  Duration `yaml:"play_timeout"`
-	ReadTimeout  Duration `yaml:"read_timeout"`
+	UserRate     float64 `yaml:"user_rate"`
+	UserBurst    int     `yaml:"user_burst"`
+	AddressRate  float64 `yaml:"address_rate"`
+	AddressBurst int     `yaml:"address_burst"`
+	MarketRate   float64 `yaml:"market_rate"`
+	MarketBurst  int     `yaml:"market_burst"`
+	MinInFlight  int     `yaml:"min_in_flight"`
+
+	Routes map[string]float64 `yaml:"routes"`
+
+	MaxInFlight int      `yaml:"max_in_flight"`
+	Target      Duration `yaml:"target"`
+	MaxPages    int      `yaml:"max_pages"`
+	PlayTimeout Duration `yaml:"play_timeout"`
+	ReadTimeout Duration `yaml:"read_timeout"`
 
 	TrustedProxies Proxies `yaml:"trusted_proxies"`
 }
@@ -152,7 +155,7 @@ func Default() Config {
 		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
+			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, Routes: map[string]float64{}, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -269,6 +272,11 @@ func (c *Config) rates() error {
 	for name, rate := range map[string]float64{"limits.user_rate": c.Limits.UserRate, "limits.address_rate": c.Limits.AddressRate, "limits.market_rate": c.Limits.MarketRate} {
 		if rate != 0 && !(rate >= slowest && rate <= fastest) {
 			errs = append(errs, fmt.Errorf("%s: want 0, or %v to %v a second", name, slowest, fastest))
+		}
+	}
+	for name, rate := range c.Limits.Routes {
+		if !(rate >= slowest && rate <= fastest) {
+			errs = append(errs, fmt.Errorf("limits.routes.%s: want %v to %v a second", name, slowest, fastest))
 		}
 	}
 	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas} {
