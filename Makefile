@@ -7,7 +7,7 @@ FUZZTIME ?= 20000x
 PARALLEL ?= 2
 SERVERS  := go run ./internal/testenv/run --
 
-.PHONY: help dev build test test-embedded lint fuzz bench
+.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,12 @@ test: lint ## everything, with the race detector, on real Redis, Redis Cluster, 
 
 test-embedded: ## what can be tested with Go alone
 	SHAKE_TEST=embedded go test ./...
+
+web-test: ## the page's and the SDK's own tests, with node
+	node --test web/test/*_test.mjs
+
+e2e: ## the page in Chromium against `shake dev`; writes docs/images and prints weight, times and frames
+	SHAKE_E2E=1 go test -count=1 -timeout 10m -v ./test/e2e
 
 lint: ## gofmt and go vet
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }

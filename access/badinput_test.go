@@ -72,6 +72,7 @@ func (s scene) routeCalls() map[string]call {
 		"GET /v1/campaigns/:id/leaderboard":         {method: "GET", path: "/v1/campaigns/demo/leaderboard", as: "ann"},
 		"GET /v1/wallet":                            {method: "GET", path: "/v1/wallet", as: "ann"},
 		"GET /v1/inbox":                             {method: "GET", path: "/v1/inbox", as: "ann"},
+		"GET /v1/live":                              {method: "GET", path: "/v1/live?campaign=demo", as: "ann"},
 		"POST /v1/inbox/:id/receipt":                {method: "POST", path: "/v1/inbox/" + noticeOf("ann") + "/receipt", as: "ann"},
 	}
 }

@@ -231,7 +231,7 @@ func TestDeadline_isBusy(t *testing.T) {
 
 func TestShed_whenTooManyAreInFlight(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
-	d := starting(t, func(context.Context) error { inside <- struct{}{}; <-release; return nil }, func(d *door) { d.opts.MaxInFlight = 3 })
+	d := starting(t, func(context.Context) error { inside <- struct{}{}; <-release; return nil }, func(d *door) { d.opts.MaxInFlight = 4 }) // of which starts get three
 	var wg sync.WaitGroup
 	for _, user := range []string{"ann", "bob", "dora"} {
 		wg.Go(func() { d.want("200", put(1, user)) })

@@ -48,9 +48,16 @@ func newDoor(t testing.TB, change ...func(*door)) *door {
 		Sessions: newSessions(t, "k2"), Providers: map[string]access.Provider{"dev": access.Dev{}}, Clock: w.clock,
 		Log: slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug - 4})), Observer: w.observed,
 	}
+	d.deps.Live = access.NewHub(access.HubDeps{
+		Catalog: w.catalog, Level: w.game.Level, Boards: w.boards, Unseen: w.inboxes.Unseen, Clock: w.clock, Watch: w.observed, Log: d.deps.Log,
+	}, access.HubOptions{Every: 20 * time.Millisecond, BoardEvery: 20 * time.Millisecond})
 	for _, f := range change {
 		f(d)
 	}
+	running, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); d.deps.Live.Run(running) }()
+	t.Cleanup(func() { stop(); <-done })
 	d.server = access.New(d.deps, d.opts)
 	s := httptest.NewServer(d.server)
 	t.Cleanup(s.Close)

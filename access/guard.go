@@ -19,12 +19,15 @@ type signedIn func(ctx context.Context, c *gin.Context, who Session)
 // player lets only those in who hold a valid session and keep to their rate, and bounds what they ask for by d, so that
 // none waits for a store longer than a player would. It is one function because it is part of every round: as three
 // with the session in gin's map between them it cost 2 % more of an end.
-func (s *Server) player(d time.Duration, serve signedIn) gin.HandlerFunc {
-	return func(c *gin.Context) {
+func (s *Server) player(name string, k class, d time.Duration, serve signedIn) gin.HandlerFunc {
+	return s.shed(name, k, func(c *gin.Context) {
 		now := s.Clock.Now()
 		who, p := s.session(c, now)
 		if p == nil && !s.users.allow(who.User, now) {
 			p = httpapi.Bad(httpapi.RateLimited, "slow down")
+		}
+		if p == nil && !s.markets.allow(who.Market, now) {
+			p = httpapi.Bad(httpapi.RateLimited, "too much is going on in this market")
 		}
 		if p != nil {
 			httpapi.Fail(c, p)
@@ -33,7 +36,7 @@ func (s *Server) player(d time.Duration, serve signedIn) gin.HandlerFunc {
 		ctx := &bounded{Context: c.Request.Context(), until: time.Now().Add(d)}
 		defer ctx.end()
 		serve(ctx, c, who)
-	}
+	})
 }
 
 // session checks whose session the request brings.
@@ -52,21 +55,21 @@ func (s *Server) session(c *gin.Context, now time.Time) (Session, *httpapi.Probl
 	return session, nil
 }
 
-// shed turns requests away at once when more are under way than the door can carry: a quick no is better for
-// everybody than a slow yes.
-func (s *Server) shed(c *gin.Context) {
-	select {
-	case s.inFlight <- struct{}{}:
-		defer func() { <-s.inFlight }()
-		c.Next()
-	default:
-		httpapi.Fail(c, httpapi.Bad(httpapi.Overloaded, "try again in a moment"))
-	}
-}
-
-func (s *Server) limitAddress(c *gin.Context) {
-	if !s.addresses.allow(addressOf(c.Request, s.opts.TrustedProxies), s.Clock.Now()) {
-		httpapi.Fail(c, httpapi.Bad(httpapi.RateLimited, "too many sessions from this address"))
+// shed lets a request of this class in if the load and its route's cap allow it.
+func (s *Server) shed(name string, k class, serve gin.HandlerFunc) gin.HandlerFunc {
+	routeCap := newLimiter(s.opts.RouteLimits[name])
+	return func(c *gin.Context) {
+		began := time.Now()
+		if !s.load.admit(k, began) {
+			httpapi.Fail(c, httpapi.Bad(httpapi.Overloaded, "try again in a moment"))
+			return
+		}
+		defer func() { s.load.leave(began, time.Now()) }()
+		if !routeCap.allow(name, began) {
+			httpapi.Fail(c, httpapi.Bad(httpapi.Overloaded, "try again in a moment"))
+			return
+		}
+		serve(c)
 	}
 }
 

@@ -59,8 +59,8 @@ func opaque(text string) bool {
 	return text != "" && len(text) <= maxOpaque
 }
 
-// page reads which rows are wanted: how many, and from which cursor on.
-func page(c *gin.Context) (rows int, next string, p *httpapi.Problem) {
+// paging reads which rows are wanted: how many, and from which cursor on.
+func paging(c *gin.Context) (rows int, next string, p *httpapi.Problem) {
 	values, p := query(c, "limit", "next")
 	if p != nil {
 		return 0, "", p

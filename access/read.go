@@ -122,7 +122,7 @@ func (s *Server) getBoard(ctx context.Context, c *gin.Context, who Session) {
 }
 
 func (s *Server) getWallet(ctx context.Context, c *gin.Context, who Session) {
-	n, next, p := page(c)
+	n, next, p := paging(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
@@ -142,7 +142,7 @@ func (s *Server) getWallet(ctx context.Context, c *gin.Context, who Session) {
 }
 
 func (s *Server) getInbox(ctx context.Context, c *gin.Context, who Session) {
-	n, next, p := page(c)
+	n, next, p := paging(c)
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
@@ -166,9 +166,13 @@ func (s *Server) postReceipt(ctx context.Context, c *gin.Context, who Session) {
 		fail(c, reward.ErrNotFound)
 		return
 	}
-	if err := s.Inboxes.Receipt(ctx, who.User, id, s.Clock.Now()); err != nil {
+	first, err := s.Inboxes.Receipt(ctx, who.User, id, s.Clock.Now())
+	if err != nil {
 		fail(c, err)
 		return
+	}
+	if first {
+		s.Live.Shown()
 	}
 	c.Status(http.StatusNoContent)
 }

@@ -14,24 +14,29 @@ func (s *Server) routes() http.Handler {
 	if len(s.opts.CORS.Origins) > 0 {
 		r.Use(s.cors)
 	}
-	r.Use(s.shed)
+	r.GET("/v1/live", s.getLive) // it has bounds of its own: a stream is no request under way
 
-	v1 := r.Group("/v1")
-	v1.POST("/sessions", s.limitAddress, s.postSession)
-	v1.POST("/sessions/renew", s.player(s.opts.PlayTimeout, s.postRenewal))
-	v1.GET("/time", s.getTime)
-	v1.GET("/campaigns", s.getCampaigns)
-	v1.GET("/campaigns/:id", s.getCampaign)
+	v1, play, read := r.Group("/v1"), s.opts.PlayTimeout, s.opts.ReadTimeout
+	v1.POST("/sessions", s.shed("sessions", starts, s.readLogin), s.postSession)
+	v1.POST("/sessions/renew", s.player("renew", starts, play, s.postRenewal))
+	v1.GET("/time", s.shed("time", reads, s.getTime))
+	v1.GET("/campaigns", s.shed("campaigns", reads, s.getCampaigns))
+	v1.GET("/campaigns/:id", s.shed("campaign", reads, s.getCampaign))
 
-	v1.GET("/campaigns/:id/me", s.player(s.opts.PlayTimeout, s.getMe))
-	v1.PUT("/campaigns/:id/rounds/:number", s.player(s.opts.PlayTimeout, s.putRound))
-	v1.GET("/campaigns/:id/rounds/:number", s.player(s.opts.PlayTimeout, s.getRound))
-	v1.POST("/campaigns/:id/rounds/:number/end", s.player(s.opts.PlayTimeout, s.postEnd))
-	v1.GET("/campaigns/:id/leaderboard", s.player(s.opts.ReadTimeout, s.getBoard))
-	v1.GET("/wallet", s.player(s.opts.ReadTimeout, s.getWallet))
-	v1.GET("/inbox", s.player(s.opts.ReadTimeout, s.getInbox))
-	v1.POST("/inbox/:id/receipt", s.player(s.opts.ReadTimeout, s.postReceipt))
+	v1.GET("/campaigns/:id/me", s.player("me", starts, play, s.getMe))
+	v1.PUT("/campaigns/:id/rounds/:number", s.player("start", starts, play, s.putRound))
+	v1.GET("/campaigns/:id/rounds/:number", s.player("result", starts, play, s.getRound))
+	v1.POST("/campaigns/:id/rounds/:number/end", s.player("end", ends, play, s.postEnd))
+	v1.GET("/campaigns/:id/leaderboard", s.player("leaderboard", reads, read, s.getBoard))
+	v1.GET("/wallet", s.player("wallet", reads, read, s.getWallet))
+	v1.GET("/inbox", s.player("inbox", reads, read, s.getInbox))
+	v1.POST("/inbox/:id/receipt", s.player("receipt", reads, read, s.postReceipt))
 	return r
+}
+
+// RouteNames are what Options.RouteLimits may name.
+var RouteNames = []string{
+	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt",
 }
 
 // Routes lists method and path of every route, for the tests that hold docs/openapi.yaml against them.

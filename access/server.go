@@ -57,17 +57,23 @@ type Wallets interface {
 // Inboxes keeps the messages to players.
 type Inboxes interface {
 	Inbox(ctx context.Context, user, before string, limit int) ([]reward.Notice, string, error)
-	Receipt(ctx context.Context, user, id string, at time.Time) error
+	// Receipt tells whether it is the first one.
+	Receipt(ctx context.Context, user, id string, at time.Time) (bool, error)
 }
 
 // Options bounds the door. The zero value of a field means its default.
 type Options struct {
-	UserLimit    Limit         // play calls of one player; default: none
-	AddressLimit Limit         // sessions asked for from one address; default: none
-	MaxInFlight  int           // requests under way at once; more are shed; default 20000
-	PlayTimeout  time.Duration // for one play call; default 2 s
-	ReadTimeout  time.Duration // for one read of wallet, inbox or board; default 2 s
-	LoginTimeout time.Duration // for one question to a provider; default 5 s
+	UserLimit    Limit            // calls of one player; default: none
+	MarketLimit  Limit            // calls of the players of one market, so that its herd leaves room for the others'; default: none
+	RouteLimits  map[string]Limit // of all calls of a route, by its name in RouteNames; default: none
+	AddressLimit Limit            // sessions asked for from one address; default: none
+	MaxInFlight  int              // requests under way at once at most; more are shed; default 20000
+	MinInFlight  int              // the number under way that is never too many; default 512
+	Target       time.Duration    // while requests take longer on average, fewer are let in; default 250 ms
+	PlayTimeout  time.Duration    // for one play call; default 2 s
+	ReadTimeout  time.Duration    // for one read of wallet, inbox or board; default 2 s
+	LoginTimeout time.Duration    // for one question to a provider; default 5 s
+	MaxLogins    int              // questions to providers under way at once; default 4096
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
 	CORS           CORS           // default: no page of another origin
@@ -77,16 +83,31 @@ func (o Options) withDefaults() Options {
 	if o.MaxInFlight == 0 {
 		o.MaxInFlight = 20000
 	}
+	if o.MinInFlight == 0 {
+		o.MinInFlight = 512
+	}
+	if o.Target == 0 {
+		o.Target = 250 * time.Millisecond
+	}
 	if o.PlayTimeout == 0 {
 		o.PlayTimeout = 2 * time.Second
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 2 * time.Second
 	}
+	if o.MaxLogins == 0 {
+		o.MaxLogins = 4096
+	}
 	if o.LoginTimeout == 0 {
 		o.LoginTimeout = 5 * time.Second
 	}
 	return o
+}
+
+// Observer hears of requests, and of how many may be under way at once.
+type Observer interface {
+	httpapi.Observer
+	Limit(requests int64)
 }
 
 // Deps are what the door works with.
@@ -96,11 +117,12 @@ type Deps struct {
 	Boards    Boards
 	Wallets   Wallets
 	Inboxes   Inboxes
+	Live      *Hub
 	Sessions  *Sessions
 	Providers map[string]Provider
 	Clock     clock.Clock
 	Log       *slog.Logger
-	Observer  httpapi.Observer
+	Observer  Observer
 }
 
 // Server is the players' door.
@@ -109,7 +131,9 @@ type Server struct {
 	opts      Options
 	users     *limiter
 	addresses *limiter
-	inFlight  chan struct{}
+	markets   *limiter
+	load      *load
+	logins    chan struct{} // one for each question to a provider that is under way
 	handler   http.Handler
 }
 
@@ -119,7 +143,7 @@ func New(d Deps, opts Options) *Server {
 	s := &Server{
 		Deps: d, opts: opts,
 		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
-		inFlight: make(chan struct{}, opts.MaxInFlight),
+		logins: make(chan struct{}, opts.MaxLogins), markets: newLimiter(opts.MarketLimit), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
 	}
 	s.handler = s.routes()
 	return s

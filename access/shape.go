@@ -194,14 +194,18 @@ type inboxShape struct {
 func inboxOf(notices []reward.Notice, next string) inboxShape {
 	shape := inboxShape{Notices: make([]noticeShape, 0, len(notices)), Next: cursor(next)}
 	for _, n := range notices {
-		one := noticeShape{
-			ID: n.ID, Kind: n.Kind, Campaign: n.Campaign, Round: n.Round, Title: n.Title, Body: n.Body, At: stamp(n.At),
-		}
-		if !n.ReceiptedAt.IsZero() {
-			at := stamp(n.ReceiptedAt)
-			one.ReceiptedAt = &at
-		}
-		shape.Notices = append(shape.Notices, one)
+		shape.Notices = append(shape.Notices, noticeOf(n))
+	}
+	return shape
+}
+
+func noticeOf(n reward.Notice) noticeShape {
+	shape := noticeShape{
+		ID: n.ID, Kind: n.Kind, Campaign: n.Campaign, Round: n.Round, Title: n.Title, Body: n.Body, At: stamp(n.At),
+	}
+	if !n.ReceiptedAt.IsZero() {
+		at := stamp(n.ReceiptedAt)
+		shape.ReceiptedAt = &at
 	}
 	return shape
 }

@@ -266,18 +266,30 @@ func (i *inboxes) Inbox(_ context.Context, user, before string, _ int) (page []r
 	return page, "", i.err
 }
 
-func (i *inboxes) Receipt(_ context.Context, user, id string, at time.Time) error {
+func (i *inboxes) Receipt(_ context.Context, user, id string, at time.Time) (first bool, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n, ok := i.notices[id]
 	if !ok || n.User != user {
-		return reward.ErrNotFound
+		return false, reward.ErrNotFound
 	}
-	if n.ReceiptedAt.IsZero() {
+	if first = n.ReceiptedAt.IsZero(); first {
 		n.ReceiptedAt = at
 	}
 	i.notices[id] = n
-	return i.err
+	return first, i.err
+}
+
+// Unseen gives what the users have no receipt for, as the store does.
+func (i *inboxes) Unseen(_ context.Context, users []string, _ int) (list []reward.Notice, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, n := range i.notices {
+		if slices.Contains(users, n.User) && n.ReceiptedAt.IsZero() {
+			list = append(list, n)
+		}
+	}
+	return list, i.err
 }
 
 func (i *inboxes) receipts() map[string]time.Time {
@@ -292,8 +304,29 @@ func (i *inboxes) receipts() map[string]time.Time {
 
 // observer remembers what it heard.
 type observer struct {
-	mu    sync.Mutex
-	heard []string
+	mu      sync.Mutex
+	heard   []string
+	dropped []string // pages, by reason
+	pages   int
+	shown   int
+}
+
+func (o *observer) Pages(n int) { o.mu.Lock(); o.pages = n; o.mu.Unlock() }
+func (o *observer) PageDropped(why string) {
+	o.mu.Lock()
+	o.dropped = append(o.dropped, why)
+	o.mu.Unlock()
+}
+func (o *observer) Told(string, int)         {}
+func (o *observer) Limit(int64)              {}
+func (o *observer) Shown()                   { o.mu.Lock(); o.shown++; o.mu.Unlock() }
+func (o *observer) TimeToLook(time.Duration) {}
+
+// open is how many pages are here, and how many were dropped.
+func (o *observer) open() (pages, dropped int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pages, len(o.dropped)
 }
 
 func (o *observer) Request(route, method string, status int, code string, _ time.Duration) {

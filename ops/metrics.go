@@ -56,7 +56,17 @@ type Metrics struct {
 	batchSize   *prometheus.HistogramVec
 	behind      *prometheus.GaugeVec
 	granted     *prometheus.CounterVec
-	oddities    *prometheus.CounterVec
+
+	limit    prometheus.Gauge
+	pages    prometheus.Gauge
+	dropped  *prometheus.CounterVec
+	told     *prometheus.CounterVec
+	shown    prometheus.Counter
+	looks    prometheus.Histogram
+	pushed   *prometheus.CounterVec
+	pushErrs prometheus.Counter
+
+	oddities *prometheus.CounterVec
 }
 
 // latencyBuckets are seconds: fine where a player feels it.
@@ -107,6 +117,15 @@ func NewMetrics() *Metrics {
 		shortRounds: f.counter("shake_rounds_short_total", "Ends that found their shard without enough coins.", "campaign"),
 
 		boards: f.counter("shake_board_differences_total", "Players on whom a run's live and final boards did not agree.", "campaign"),
+
+		limit:    f.gauge("shake_http_limit_requests", "Requests that may be under way at once, as the load allows.").WithLabelValues(),
+		pages:    f.gauge("shake_live_pages", "Pages that hold a live stream of this node.").WithLabelValues(),
+		dropped:  f.counter("shake_live_dropped_total", "Pages that were let go, to come back, by reason: slow, behind.", "reason"),
+		told:     f.counter("shake_live_events_total", "Events handed to pages, by kind.", "kind"),
+		looks:    f.histogram("shake_live_look_duration_seconds", "Time of one look at all campaigns that pages watch.", latencyBuckets).WithLabelValues().(prometheus.Histogram),
+		shown:    f.counter("shake_notices_shown_total", "Notices whose first receipt came: divided by the first pushes, the reached rate.").WithLabelValues(),
+		pushed:   f.counter("shake_notices_pushed_total", "Notices pushed, for the first time or again.", "push"),
+		pushErrs: f.counter("shake_notices_push_errors_total", "Pushes that failed; the notices are pushed again.").WithLabelValues(),
 
 		granted:  f.counter("shake_ledger_total", "What the ledger booked: rounds, grants, coins.", "what"),
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),

@@ -10,7 +10,8 @@ import (
 // Delivered is what one batch did to the inboxes.
 type Delivered struct {
 	event.Tally
-	Notices int // written; one that was there already is not counted
+	Notices int      // written; one that was there already is not counted
+	Fresh   []Notice // of the entries taken: what is to be pushed
 }
 
 // Mailbox stores notices.
@@ -21,21 +22,23 @@ type Mailbox interface {
 	SkipDead(ctx context.Context, s event.Source, p event.Position, reason string) error
 }
 
-// Notifier is the consumer that writes a notice for each round that paid.
+// Notifier is the consumer that writes a notice for each round that paid, and pushes it.
 type Notifier struct {
 	mailbox Mailbox
+	push    func(context.Context, []Notice)
 	watch   func(Delivered)
 }
 
-// NewNotifier tells watch about each batch.
-func NewNotifier(mailbox Mailbox, watch func(Delivered)) *Notifier {
-	return &Notifier{mailbox: mailbox, watch: watch}
+// NewNotifier hands push the notices of each batch once they are written, and tells watch about the batch.
+func NewNotifier(mailbox Mailbox, push func(context.Context, []Notice), watch func(Delivered)) *Notifier {
+	return &Notifier{mailbox: mailbox, push: push, watch: watch}
 }
 
 // Handle writes the notices of a batch.
 func (n *Notifier) Handle(ctx context.Context, entries []event.Entry) error {
 	delivered, err := n.mailbox.Apply(ctx, entries)
 	n.watch(delivered)
+	n.push(ctx, delivered.Fresh)
 	if err != nil {
 		return fmt.Errorf("notices: %w", err)
 	}

@@ -70,10 +70,10 @@ func (c *Copies) Publish(ctx context.Context, campaign *game.Campaign) error {
 	return c.db.Client().Publish(ctx, c.channel(), message).Err()
 }
 
-// Subscribe calls fn with the id of each campaign that is published, until ctx ends.
-func (c *Copies) Subscribe(ctx context.Context, fn func(id string)) error {
-	return c.db.Subscribe(ctx, c.channel(), func(message string) {
+// Listener gives fn the id of each campaign that is published.
+func (c *Copies) Listener(fn func(id string)) redisdb.Listener {
+	return redisdb.Listener{Channel: c.channel(), Fn: func(message string) {
 		id, _, _ := strings.Cut(message, " ")
 		fn(id)
-	})
+	}}
 }

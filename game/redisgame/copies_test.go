@@ -27,7 +27,7 @@ func TestCopies(t *testing.T) {
 			heard := make(chan string, 4)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() { _ = copies.Subscribe(ctx, func(id string) { heard <- id }) }()
+			go func() { _ = s.db.Subscribe(ctx, copies.Listener(func(id string) { heard <- id })) }()
 			publishUntilHeard(t, func() error { return copies.Publish(t.Context(), &second) }, heard)
 			if err := copies.Put(t.Context(), &first); err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestLevels(t *testing.T) {
 			heard := make(chan inventory.Level, 16)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() { _ = levels.Subscribe(ctx, func(l inventory.Level) { heard <- l }) }()
+			go func() { _ = s.db.Subscribe(ctx, levels.Listener(func(l inventory.Level) { heard <- l })) }()
 			want := inventory.Level{Campaign: "night", Run: 3, Funded: 10, Left: 4, Issued: 6, At: time.Now().UTC().Truncate(time.Millisecond)}
 			for range 50 {
 				if err := levels.Publish(t.Context(), want); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/shake-live/shake/game/redisgame"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops"
+	"github.com/shake-live/shake/web"
 )
 
 // Roles that a process can have.
@@ -34,6 +36,7 @@ type App struct {
 	roles  []string
 	worker *worker
 	access *listener
+	hub    *access.Hub
 	ops    *listener
 	door   *ops.Server
 
@@ -101,7 +104,7 @@ func (a *App) AccessURL() string {
 // OpsURL is the ops port.
 func (a *App) OpsURL() string { return "http://" + a.ops.Addr().String() }
 
-// players builds the players' door.
+// players builds the players' door: the API under /v1/, and the page.
 func (a *App) players() (http.Handler, error) {
 	var err error
 	a.sessions, err = access.NewSessions(a.cfg.Sessions.Current, a.cfg.Sessions.Bytes(), time.Duration(a.cfg.SessionTTL), time.Duration(a.cfg.SessionLifetime))
@@ -117,18 +120,35 @@ func (a *App) players() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return access.New(access.Deps{
-		Game: game.New(game.Deps{
-			Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
-		}),
-		Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox,
+	plays := game.New(game.Deps{
+		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
+	})
+	a.hub = access.NewHub(access.HubDeps{
+		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
+	}, access.HubOptions{MaxPages: l.MaxPages})
+	api := access.New(access.Deps{
+		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub,
 		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
-		MaxInFlight:  l.MaxInFlight, PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
+		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
+		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
-	}), nil
+	})
+	return besides(api, web.Handler()), nil
+}
+
+// besides gives the API what is under /v1/ and the page the rest. It is no ServeMux: that one answers odd paths
+// itself, and those under /v1/ are the API's to answer.
+func besides(api, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 }
 
 // Reload takes from a configuration what can change while the process runs: the keys of sessions. Everything else, and
@@ -198,21 +218,25 @@ func (a *App) drain() {
 	if a.access == nil {
 		return
 	}
+	go a.hub.Leave(time.Duration(a.cfg.LameDuck))
 	if err := a.access.shutdown(time.Duration(a.cfg.LameDuck), time.Duration(a.cfg.Drain)); err != nil {
 		a.log.Warn("requests were cut off at the end of the drain", "err", err)
 	}
 }
 
-// listenIn hears what the workers and operators tell all nodes: levels and new versions.
+// listenIn hears what the workers and operators tell all nodes, over one subscription: levels, new versions, notices.
 func (a *App) listenIn(ctx context.Context) {
 	var wg sync.WaitGroup
-	wg.Go(func() { a.quietly(ctx, "levels", a.levels.Subscribe(ctx, a.view.Push)) })
-	wg.Go(func() {
-		a.quietly(ctx, "versions", a.copies.Subscribe(ctx, func(id string) {
+	published := func(id string) {
+		wg.Go(func() {
 			a.catalog.Published(ctx, id)
 			a.warm(ctx, id)
-		}))
+		})
+	}
+	wg.Go(func() {
+		a.quietly(ctx, "levels, versions and notices", a.redis.Subscribe(ctx, a.levels.Listener(a.view.Push), a.copies.Listener(published), a.line.Listener(a.hub.Push)))
 	})
+	wg.Go(func() { a.hub.Run(ctx) })
 	wg.Go(func() { a.warmAll(ctx) })
 	wg.Go(func() {
 		tick := time.NewTicker(10 * time.Second)

@@ -19,7 +19,7 @@ type reader struct {
 // readers are all who act on entries.
 func (s *stack) readers() []*reader {
 	ledger := reward.NewLedger(s.ledger, s.booked)
-	notifier := reward.NewNotifier(s.inbox, func(d reward.Delivered) { s.metrics.Read("notices", d.Tally) })
+	notifier := reward.NewNotifier(s.inbox, s.pusher.Fresh, func(d reward.Delivered) { s.metrics.Read("notices", d.Tally) })
 	return []*reader{
 		s.reader("ledger", ledger),
 		s.reader("notices", notifier),
@@ -46,6 +46,28 @@ func (r *reader) run(ctx context.Context) {
 			r.log.Warn("reader starts over", "reader", r.name, "err", err)
 			pause(ctx, restartPause)
 		}
+	}
+}
+
+// pushEvery is how often a worker pushes again what is due.
+const pushEvery = time.Second
+
+// pushLease is how long a pusher may be silent before another worker's takes over.
+const pushLease = 10 * time.Second
+
+// pushAgain pushes again what was not shown, on one worker at a time.
+func (s *stack) pushAgain(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		mine, err := s.redis.Lease(ctx, s.cfg.Namespace+":pusher", s.owner, pushLease)
+		if err == nil && mine {
+			err = s.pusher.Look(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			s.log.Warn("notices are not pushed again for now", "err", err)
+		}
+		failing = err != nil
+		pause(ctx, pushEvery)
 	}
 }
 

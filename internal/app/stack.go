@@ -29,6 +29,8 @@ import (
 	"github.com/shake-live/shake/leaderboard/redisboard"
 	"github.com/shake-live/shake/leaderboard/sqlboard"
 	"github.com/shake-live/shake/ops"
+	"github.com/shake-live/shake/reward"
+	"github.com/shake-live/shake/reward/redisline"
 	"github.com/shake-live/shake/reward/sqlinbox"
 	"github.com/shake-live/shake/reward/sqlledger"
 )
@@ -63,6 +65,8 @@ type stack struct {
 	office    *admin.Office
 	ledger    *sqlledger.Store
 	inbox     *sqlinbox.Store
+	line      *redisline.Line
+	pusher    *reward.Pusher
 	board     *redisboard.Store
 	finals    *sqlboard.Store
 	building  sync.Mutex // of live boards
@@ -167,6 +171,8 @@ func (s *stack) build() (err error) {
 	})
 	s.ledger = sqlledger.New(s.sql, s.clock)
 	s.inbox = sqlinbox.New(s.sql, s.clock)
+	s.line = redisline.New(s.redis, s.keys)
+	s.pusher = reward.NewPusher(s.inbox, s.line, s.clock, s.metrics, s.log)
 	s.board = redisboard.New(s.redis.Client(), s.cfg.Namespace)
 	s.finals = sqlboard.New(s.sql, s.clock)
 	return nil

@@ -31,6 +31,7 @@ func (w *worker) run(ctx context.Context) error {
 		w.wg.Go(func() { r.run(ctx) })
 	}
 	w.wg.Go(func() { w.watchLag(ctx, readers) })
+	w.wg.Go(func() { w.pushAgain(ctx) })
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {

@@ -110,7 +110,12 @@ type Limits struct {
 	UserBurst    int      `yaml:"user_burst"`
 	AddressRate  float64  `yaml:"address_rate"`
 	AddressBurst int      `yaml:"address_burst"`
+	MarketRate   float64  `yaml:"market_rate"`
+	MarketBurst  int      `yaml:"market_burst"`
+	MinInFlight  int      `yaml:"min_in_flight"`
 	MaxInFlight  int      `yaml:"max_in_flight"`
+	Target       Duration `yaml:"target"`
+	MaxPages     int      `yaml:"max_pages"`
 	PlayTimeout  Duration `yaml:"play_timeout"`
 	ReadTimeout  Duration `yaml:"read_timeout"`
 
@@ -147,7 +152,7 @@ func Default() Config {
 		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MaxInFlight: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
+			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -261,12 +266,12 @@ func CheckAddress(name, addr string) error {
 func (c *Config) rates() error {
 	const slowest, fastest = 0.001, 1e6 // a second; between these an interval is a whole number of ns, and more than 0
 	var errs []error
-	for name, rate := range map[string]float64{"limits.user_rate": c.Limits.UserRate, "limits.address_rate": c.Limits.AddressRate} {
+	for name, rate := range map[string]float64{"limits.user_rate": c.Limits.UserRate, "limits.address_rate": c.Limits.AddressRate, "limits.market_rate": c.Limits.MarketRate} {
 		if rate != 0 && !(rate >= slowest && rate <= fastest) {
 			errs = append(errs, fmt.Errorf("%s: want 0, or %v to %v a second", name, slowest, fastest))
 		}
 	}
-	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "durability.replicas": c.Durability.Replicas} {
+	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("%s: want 0 or more", name))
 		}
@@ -283,7 +288,7 @@ func (c *Config) positive() error {
 		"batch.max_batch": int64(c.Batch.MaxBatch), "batch.max_flight": int64(c.Batch.MaxFlight), "batch.max_queue": int64(c.Batch.MaxQueue),
 		"batch.max_age": int64(c.Batch.MaxAge), "batch.flights": int64(c.Batch.Flights), "cache.ttl": int64(c.Cache.TTL),
 		"cache.max_wait": int64(c.Cache.MaxWait), "cache.copy_ttl": int64(c.Cache.CopyTTL), "cache.max_copies": int64(c.Cache.MaxCopies),
-		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.play_timeout": int64(c.Limits.PlayTimeout),
+		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.min_in_flight": int64(c.Limits.MinInFlight), "limits.target": int64(c.Limits.Target), "limits.max_pages": int64(c.Limits.MaxPages), "limits.play_timeout": int64(c.Limits.PlayTimeout),
 		"limits.read_timeout": int64(c.Limits.ReadTimeout), "worker.look": int64(c.Worker.Look),
 		"worker.max_batch": int64(c.Worker.MaxBatch), "worker.max_age": int64(c.Worker.MaxAge), "drain": int64(c.Drain),
 	} {

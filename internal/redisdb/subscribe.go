@@ -2,10 +2,22 @@ package redisdb
 
 import "context"
 
-// Subscribe calls fn for each message on a channel until ctx ends. It reconnects by itself; what was published
-// meanwhile is lost.
-func (db *DB) Subscribe(ctx context.Context, channel string, fn func(message string)) error {
-	sub := db.client.Subscribe(ctx, channel)
+// Listener is what a channel's messages go to. Fn must not wait for anybody: all listeners of a subscription share one
+// goroutine.
+type Listener struct {
+	Channel string
+	Fn      func(message string)
+}
+
+// Subscribe hands each message to the listener of its channel until ctx ends, over one connection for all of them. It
+// reconnects by itself; what was published meanwhile is lost.
+func (db *DB) Subscribe(ctx context.Context, listeners ...Listener) error {
+	fns := make(map[string]func(string), len(listeners))
+	channels := make([]string, len(listeners))
+	for i, l := range listeners {
+		fns[l.Channel], channels[i] = l.Fn, l.Channel
+	}
+	sub := db.client.Subscribe(ctx, channels...)
 	defer sub.Close()
 	messages := sub.Channel()
 	for {
@@ -16,7 +28,9 @@ func (db *DB) Subscribe(ctx context.Context, channel string, fn func(message str
 			if !ok {
 				return ctx.Err()
 			}
-			fn(m.Payload)
+			if fn := fns[m.Channel]; fn != nil {
+				fn(m.Payload)
+			}
 		}
 	}
 }

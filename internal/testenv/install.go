@@ -21,7 +21,9 @@ var (
 	mariadbInit = program{[]string{"mariadb-install-db"}, []string{"mariadb-server"}}
 	java        = program{[]string{"java"}, []string{"default-jdk-headless"}}
 	maven       = program{[]string{"mvn"}, []string{"maven", "default-jdk-headless"}}
-	compiler    = program{[]string{"gcc", "clang"}, []string{"gcc", "libc6-dev"}}
+	// Chromium comes with faces for the scripts that the page speaks, or text in them would be boxes of another width.
+	chromium = program{[]string{"chromium", "chromium-browser", "google-chrome"}, []string{"chromium", "fonts-noto-core", "fonts-wqy-zenhei"}}
+	compiler = program{[]string{"gcc", "clang"}, []string{"gcc", "libc6-dev"}}
 )
 
 // errNotInstalled tells people the way that needs nothing.

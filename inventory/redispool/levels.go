@@ -28,12 +28,12 @@ func (l *Levels) Publish(ctx context.Context, level inventory.Level) error {
 	return l.db.Client().Publish(ctx, l.channel, text).Err()
 }
 
-// Subscribe calls fn for each level until ctx ends.
-func (l *Levels) Subscribe(ctx context.Context, fn func(inventory.Level)) error {
-	return l.db.Subscribe(ctx, l.channel, func(text string) {
+// Listener gives fn all levels that are pushed.
+func (l *Levels) Listener(fn func(inventory.Level)) redisdb.Listener {
+	return redisdb.Listener{Channel: l.channel, Fn: func(text string) {
 		var level inventory.Level
 		if json.Unmarshal([]byte(text), &level) == nil {
 			fn(level)
 		}
-	})
+	}}
 }

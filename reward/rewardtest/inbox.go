@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,21 +17,23 @@ import (
 type Inbox interface {
 	reward.Mailbox
 	Inbox(ctx context.Context, user, before string, limit int) ([]reward.Notice, string, error)
-	Receipt(ctx context.Context, user, id string, at time.Time) error
+	reward.Outstanding
+	Receipt(ctx context.Context, user, id string, at time.Time) (bool, error)
 	Progress(ctx context.Context, campaign string, run int64) (map[int]event.Cursor, error)
 }
 
 // RunInbox examines an inbox. newInbox opens an empty one.
 func RunInbox(t *testing.T, newInbox func(testing.TB) Inbox) {
 	for name, exam := range map[string]func(*testing.T, Inbox){
-		"one notice a win":      oneNoticeAWin,
-		"same round, once":      sameRoundOnce,
-		"gap, void, dead":       noticesGapVoidDead,
-		"pages":                 inboxPages,
-		"receipts":              receipts,
-		"random histories":      randomNotices,
-		"ids safe in an URL":    noticeIDs,
-		"same time, no overlap": sameTime,
+		"one notice a win":       oneNoticeAWin,
+		"same round, once":       sameRoundOnce,
+		"gap, void, dead":        noticesGapVoidDead,
+		"pages":                  inboxPages,
+		"receipts":               receipts,
+		"pushed until receipted": pushes,
+		"random histories":       randomNotices,
+		"ids safe in an URL":     noticeIDs,
+		"same time, no overlap":  sameTime,
 	} {
 		t.Run(name, func(t *testing.T) { exam(t, newInbox(t)) })
 	}
@@ -181,7 +184,7 @@ func receipts(t *testing.T, b Inbox) {
 	id := inbox(t, b, "ann")[0].ID
 	first := time.UnixMilli(1_700_000_100_000).UTC()
 	for i := range 3 {
-		if err := b.Receipt(t.Context(), "ann", id, first.Add(time.Duration(i)*time.Hour)); err != nil {
+		if is, err := b.Receipt(t.Context(), "ann", id, first.Add(time.Duration(i)*time.Hour)); err != nil || is != (i == 0) {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +196,7 @@ func receipts(t *testing.T, b Inbox) {
 		t.Errorf("a repeated entry took the receipt away: %v", got)
 	}
 	for _, c := range [][2]string{{"bob", id}, {"Ann", id}, {"ann", id + "x"}, {"ann", ""}} {
-		if err := b.Receipt(t.Context(), c[0], c[1], first); !errors.Is(err, reward.ErrNotFound) {
+		if _, err := b.Receipt(t.Context(), c[0], c[1], first); !errors.Is(err, reward.ErrNotFound) {
 			t.Errorf("%q receipts %q: got %v, want ErrNotFound", c[0], c[1], err)
 		}
 	}
@@ -237,5 +240,68 @@ func randomNotices(t *testing.T, b Inbox) {
 		if wins != tr.wins || len(inbox(t, b, "nobody")) != 0 {
 			t.Errorf("seed %d: got %d notices, want %d, and none for nobody", seed, wins, tr.wins)
 		}
+	}
+}
+
+// pushes: a notice is due again 5 s, 30 s, 2 min and 10 min after its first push, until its receipt comes; who comes back
+// is told what he has not seen.
+func pushes(t *testing.T, b Inbox) {
+	w := NewWriter("demo", 0)
+	w.Credit(100)
+	w.Start("ann", "bob")
+	w.End(Win{"ann", 10}, Win{"bob", 7})
+	began := time.Now()
+	if d := deliverAll(t, b, w.Log...); len(d.Fresh) != 2 {
+		t.Errorf("got %d fresh notices, want 2 to push", len(d.Fresh))
+	}
+	if d := deliverAll(t, b, w.Log...); len(d.Fresh) != 0 {
+		t.Errorf("again: got %d fresh notices, want none", len(d.Fresh))
+	}
+	due := func(after time.Duration, want ...string) {
+		t.Helper()
+		var got []string
+		for {
+			list, err := b.Due(t.Context(), began.Add(after), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list) == 0 {
+				break
+			}
+			got = append(got, list[0].User)
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("after %s got %v to push, want %v", after, got, want)
+		}
+	}
+	unseen := func(want ...string) {
+		t.Helper()
+		list, err := b.Unseen(t.Context(), []string{"ann", "bob", "nobody"}, 10)
+		got := make([]string, 0, len(list))
+		for _, n := range list {
+			got = append(got, n.User)
+		}
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %v unseen, %v, want %v", got, err, want)
+		}
+	}
+	const slack = 3 * time.Second // the first push is noted by the store's own clock
+	due(4 * time.Second)
+	due(5*time.Second+slack, "ann", "bob")
+	due(29 * time.Second)
+	unseen("ann", "bob")
+	if _, err := b.Receipt(t.Context(), "bob", inbox(t, b, "bob")[0].ID, began); err != nil {
+		t.Fatal(err)
+	}
+	unseen("ann")
+	due(30*time.Second+slack, "ann")
+	due(119 * time.Second)
+	due(2*time.Minute+slack, "ann")
+	due(10*time.Minute - slack)
+	due(10*time.Minute+slack, "ann")
+	due(24 * time.Hour)
+	unseen()
+	if n := len(inbox(t, b, "ann")); n != 1 {
+		t.Errorf("ann's inbox has %d notices, want the one that nobody showed her", n)
 	}
 }

@@ -20,28 +20,21 @@ func (s *Store) Inbox(ctx context.Context, user, before string, limit int) (page
 		return nil, "", err
 	}
 	// One row more than the page tells whether there is a next one.
-	rows, err := s.db.QueryContext(ctx, `SELECT id, kind, user, campaign, run, round, coins, title, body, params,
-			created_at, receipted_at FROM notices
-		WHERE user = ? AND created_at <= ? AND (created_at < ? OR id < ?)
+	page, err = s.list(ctx, `WHERE user = ? AND created_at <= ? AND (created_at < ? OR id < ?)
 		ORDER BY created_at DESC, id DESC LIMIT ?`, user, from.AtMS, from.AtMS, from.ID, limit+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("inbox: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		n, err := scan(rows)
-		if err != nil {
-			return nil, "", fmt.Errorf("inbox: %w", err)
-		}
-		page = append(page, n)
 	}
 	if len(page) > limit {
 		page = page[:limit]
 		last := page[limit-1]
 		next = reward.Place{AtMS: last.At.UnixMilli(), ID: last.ID}.String()
 	}
-	return page, next, rows.Err()
+	return page, next, nil
 }
+
+// columns are a notice's, as scan reads them.
+const columns = "id, kind, user, campaign, run, round, coins, title, body, params, created_at, receipted_at"
 
 func scan(rows *sql.Rows) (reward.Notice, error) {
 	var n reward.Notice
@@ -59,16 +52,21 @@ func scan(rows *sql.Rows) (reward.Notice, error) {
 	return n, json.Unmarshal([]byte(params), &n.Params)
 }
 
-// Receipt records when the player's client showed the notice. The first time counts; somebody else's
-// notice is not found.
-func (s *Store) Receipt(ctx context.Context, user, id string, at time.Time) error {
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+// Receipt records when the player's client showed the notice, which is pushed no more then. The first time counts, and
+// is told; somebody else's notice is not found.
+func (s *Store) Receipt(ctx context.Context, user, id string, at time.Time) (first bool, err error) {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE notices SET receipted_at = ?
 			WHERE id = ? AND user = ? AND receipted_at = 0`, at.UnixMilli(), id, user)
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n > 0 {
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if first = n > 0; first {
+			_, err := tx.ExecContext(ctx, "DELETE FROM pushes WHERE id = ?", id)
 			return err
 		}
 		var one int
@@ -78,7 +76,7 @@ func (s *Store) Receipt(ctx context.Context, user, id string, at time.Time) erro
 		err = reward.ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("receipt: %w", err)
+		return false, fmt.Errorf("receipt: %w", err)
 	}
-	return nil
+	return first, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/shake-live/shake/event"
@@ -21,8 +22,10 @@ const Reader = "notices"
 // Store is the inbox in one database.
 type Store struct {
 	db      *sqldb.DB
+	clock   clock.Clock
 	cursors *sqlcursor.Store
 	notices *sqldb.Bulk
+	pushes  *sqldb.Bulk
 }
 
 // New works on a database whose schema is there by the first call.
@@ -33,7 +36,8 @@ func New(db *sqldb.DB, clock clock.Clock) *Store {
 			"created_at", "receipted_at"},
 		End: db.Keep("id"),
 	})
-	return &Store{db: db, cursors: sqlcursor.New(db, Reader, clock), notices: notices}
+	pushes := db.Bulk(sqldb.Insert{Into: "pushes", Columns: []string{"id", "user", "pushed_at", "again", "due_at"}, End: db.Keep("id")})
+	return &Store{db: db, clock: clock, cursors: sqlcursor.New(db, Reader, clock), notices: notices, pushes: pushes}
 }
 
 // Apply writes the notices of a batch in one transaction; see reward.Mailbox.
@@ -41,7 +45,7 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 	if len(entries) == 0 {
 		return reward.Delivered{}, nil
 	}
-	if err := s.notices.Ready(ctx); err != nil {
+	if err := errors.Join(s.notices.Ready(ctx), s.pushes.Ready(ctx)); err != nil {
 		return reward.Delivered{}, err
 	}
 	var d reward.Delivered
@@ -61,7 +65,10 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 		if err != nil {
 			return err
 		}
-		d = reward.Delivered{Tally: reading.Tally, Notices: written}
+		if err := s.schedule(ctx, tx, notices); err != nil {
+			return err
+		}
+		d = reward.Delivered{Tally: reading.Tally, Notices: written, Fresh: notices}
 		return s.cursors.Save(ctx, tx, reading.Cursors)
 	})
 	if err != nil {

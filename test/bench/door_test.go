@@ -49,6 +49,7 @@ func door(b *testing.B) http.Handler {
 		b.Fatal(err)
 	}
 	return access.New(access.Deps{
+		Live: access.NewHub(access.HubDeps{Watch: ops.NewMetrics()}, access.HubOptions{}),
 		Game: instant{}, Inboxes: takesAll{}, Sessions: sessions, Clock: clock.System{},
 		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Observer: ops.NewMetrics(),
 	}, access.Options{UserLimit: access.Limit{Rate: 1e9, Burst: 1 << 30}})

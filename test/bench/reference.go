@@ -83,7 +83,9 @@ func (p pick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // takesAll is an inbox that takes every receipt.
 type takesAll struct{}
 
-func (takesAll) Receipt(context.Context, string, string, time.Time) error { return nil }
+func (takesAll) Receipt(context.Context, string, string, time.Time) (bool, error) {
+	return true, nil
+}
 
 func (takesAll) Inbox(context.Context, string, string, int) ([]reward.Notice, string, error) {
 	return nil, "", errors.New("not part of the bench")
@@ -95,6 +97,7 @@ func sessionDoor(key string) (http.Handler, error) {
 		return nil, err
 	}
 	return access.New(access.Deps{
+		Live:    access.NewHub(access.HubDeps{Watch: ops.NewMetrics()}, access.HubOptions{}),
 		Inboxes: takesAll{}, Sessions: sessions, Clock: clock.System{},
 		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Observer: ops.NewMetrics(),
 	}, access.Options{UserLimit: access.Limit{Rate: userRate, Burst: userBurst}}), nil

@@ -1,0 +1,226 @@
+package e2e
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// The pictures of the documents; they are to be looked at.
+func TestLook_pictures(t *testing.T) {
+	browser(t)
+	t.Parallel() // most of it is waiting for the show
+	p := open(t, start(t, "--warmup", "13s", "--live", "24s", "--round", "4s", "--late", "3s", "--bots", "4").door(t))
+	p.view("join")
+	p.shot("join")
+	p.join("mai")
+	p.view("lobby")
+	p.until(`document.querySelector('#count.soon')`)
+	p.pair("warmup")
+	p.live()
+	p.shot("live")
+	p.tap("go")
+	p.view("play")
+	p.shakes(7, 4000)
+	p.until(`document.getElementById('shakes').textContent > 9`)
+	p.pair("play")
+	p.view("result")
+	p.win()
+	p.pair("result")
+	p.until(`document.body.dataset.stage !== 'live'`)
+	p.tap("again")
+	p.view("closed")
+	p.within(2*patience, `document.body.dataset.stage === 'settled' && document.querySelector('#closed li')`)
+	p.until(`document.querySelector('#closed h2').textContent === 'Final leaderboard'`)
+	time.Sleep(1200 * time.Millisecond) // the last tremor is on the paper
+	p.pair("closed")
+}
+
+// pair keeps a picture by day and one by night.
+func (p *phone) pair(name string) {
+	p.t.Helper()
+	p.shot(name)
+	p.media("prefers-color-scheme", "dark")
+	p.shot(name + "-dark")
+	p.media("prefers-color-scheme", "light")
+}
+
+// stages shows every view and every state one after the other, without playing; each is what people see.
+var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live",
+	"session_expired", "rate_limited", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
+
+func (p *phone) stage(name string) {
+	p.t.Helper()
+	js[any](p, fmt.Sprintf(`(async (name) => {
+		const from = document.querySelector('script[type=module]').src;
+		const { show } = await import(from.replace('main.js', 'view.js'));
+		const { refuse, wait } = await import(from.replace('main.js', 'refusal.js'));
+		document.body.dataset.stage = name === 'live' ? 'live' : 'warmup';
+		document.getElementById('go').hidden = name !== 'live';
+		if (name.startsWith('wait-')) wait(name.slice(5));
+		else if (document.getElementById(name)?.matches('.view')) show(name);
+		else if (name === 'live') show('lobby');
+		else refuse(name, () => {});
+		await Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished.catch(() => {})));
+	})(%q)`, name))
+}
+
+// overflow lists what is wider than the screen, or than its own place.
+const overflow = `(() => {
+	const wide = [];
+	if (document.documentElement.scrollWidth > innerWidth) wide.push('the page: ' + document.documentElement.scrollWidth);
+	for (const el of document.querySelectorAll('header *, #toast:not([hidden]), #toast:not([hidden]) *, main section:not([hidden]) *')) {
+		if (el.closest('svg, canvas, .hero, .sr') || !el.getClientRects().length) continue;
+		const box = el.getBoundingClientRect();
+		if (box.right > innerWidth + 0.5 || box.left < -0.5) wide.push((el.id || el.className || el.tagName) + ': ' + Math.round(box.left) + ' to ' + Math.round(box.right));
+		if (el.scrollWidth > el.clientWidth + 1 && getComputedStyle(el).display !== 'inline' && !el.matches('select, .name')) wide.push((el.id || el.className || el.tagName) + ' holds ' + el.scrollWidth + ' in ' + el.clientWidth + ': ' + el.textContent.trim());
+	}
+	return wide;
+})()`
+
+func TestLanguages_fitAt320(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	p.join("wordy")
+	p.live()
+	p.tap("go")
+	p.win()
+	p.do(chromedp.EmulateViewport(320, 568, chromedp.EmulateMobile, chromedp.EmulateTouch))
+	p.media("prefers-reduced-motion", "reduce") // a hundred views without waiting for each to come in
+	english := map[string]string{}
+	for _, tag := range []string{"en", "zh", "id", "th", "vi", "pt"} {
+		js[any](p, fmt.Sprintf(`(() => { const lang = document.getElementById('lang'); lang.value = %q; lang.dispatchEvent(new Event('change')); })()`, tag))
+		p.until(fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, tag))
+		p.until(fmt.Sprintf(`document.querySelector('[data-t=share]').textContent !== %q`, english["share"]))
+		js[any](p, `document.getElementById('toast').hidden = false`)
+		for _, stage := range stages {
+			p.stage(stage)
+			if wide := js[[]string](p, overflow); len(wide) > 0 {
+				t.Errorf("%s, %s: too wide: %s", tag, stage, strings.Join(wide, "; "))
+			}
+			if text := js[string](p, `document.querySelector('main section:not([hidden]) h1').textContent`); tag == "en" {
+				english[stage] = text
+			} else if text == english[stage] {
+				t.Errorf("%s, %s: says %q, as in English", tag, stage, text)
+			}
+		}
+		english["share"] = js[string](p, `document.querySelector('[data-t=share]').textContent`)
+	}
+	p.do(chromedp.Navigate(p.url))
+	p.until(`document.documentElement.lang === 'pt-BR'`) // the choice is kept
+}
+
+func TestLanguage_isTheBrowsers(t *testing.T) {
+	p := open(t, demo(t).door(t), before(`Object.defineProperty(navigator, 'languages', { get: () => ['fr-FR', 'th-TH', 'en'] })`))
+	p.view("join")
+	if lang := js[string](p, `document.documentElement.lang`); lang != "th" {
+		t.Errorf("speaks %s, want th", lang)
+	}
+}
+
+func TestMotion_reduced(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	media(p, map[string]string{"prefers-reduced-motion": "reduce", "prefers-color-scheme": "light"})
+	p.join("calm")
+	p.live()
+	p.tap("go")
+	p.view("play")
+	for range 6 {
+		p.do(chromedp.KeyEvent(" "))
+		time.Sleep(60 * time.Millisecond)
+	}
+	const moves = `[document.getAnimations().length, getComputedStyle(document.getElementById('pad')).transform,
+		[...document.getElementById('rain').getContext('2d').getImageData(0, 0, 300, 150).data].some((v) => v > 0)].join()`
+	if got := js[string](p, moves); got != "0,none,false" {
+		t.Errorf("got %s for animations, the circle's transform and coins on the canvas; want none", got)
+	}
+	p.view("result")
+	if got, want := p.text("result-coins"), js[string](p, `document.getElementById('result-coins').dataset.value`); strings.Trim(got, "+") != want {
+		t.Errorf("shows %s at once, want %s", got, want)
+	}
+}
+
+//go:embed testdata/axe.min.js
+var axe string
+
+func TestAxe_findsNothingSerious(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	p.join("axe")
+	p.live()
+	p.tap("go")
+	p.win()
+	js[any](p, axe+"; undefined")
+	const run = `axe.run(document, { resultTypes: ['violations'] }).then((r) => r.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+		.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary.split('\n').slice(1).join(' ')).join(' | ')))`
+	for _, scheme := range []string{"light", "dark"} {
+		media(p, map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
+		for _, stage := range stages[:10] {
+			p.stage(stage)
+			if found := js[[]string](p, run); len(found) > 0 {
+				t.Errorf("%s, %s: %s", scheme, stage, strings.Join(found, "\n"))
+			}
+		}
+	}
+	js[any](p, `document.querySelector('#nick').removeAttribute('aria-describedby'); document.querySelector('label[for=nick]').remove()`)
+	p.stage("join")
+	if found := js[[]string](p, run); len(found) == 0 {
+		t.Error("a field without a label went unnoticed: the check checks nothing")
+	}
+}
+
+// What it weighs, how fast it stands, how smoothly coins fall, on a processor slowed down four times.
+func TestSpeed(t *testing.T) {
+	d := demo(t).door(t)
+	p := open(t, d)
+	p.join("speed")
+	p.live()
+	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/?cold"))
+	p.live()
+	type sizes struct {
+		Bytes, Files            int
+		Interactive, Contentful float64
+	}
+	got := js[sizes](p, `(() => {
+		const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((e) => e.name.includes('/assets/'))];
+		return { bytes: all.reduce((sum, e) => sum + e.encodedBodySize, 0), files: all.length,
+			interactive: performance.getEntriesByName('shake-interactive')[0].startTime, contentful: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0 };
+	})()`)
+	t.Logf("page weight: %d bytes in %d files; at 4x throttling first contentful paint %.0f ms, interactive %.0f ms", got.Bytes, got.Files, got.Contentful, got.Interactive)
+	if got.Bytes == 0 || got.Bytes > 100_000 {
+		t.Errorf("a visit loads %d bytes, want at most 100000", got.Bytes)
+	}
+	p.tap("go")
+	p.view("play")
+	p.shakes(6, roundMS)
+	frames := js[[]float64](p, `new Promise((resolve) => {
+		const list = []; let last = performance.now();
+		const step = (now) => { list.push(now - last); last = now; list.length < 120 && document.body.dataset.view === 'play' ? requestAnimationFrame(step) : resolve(list.slice(1)); };
+		requestAnimationFrame(step);
+	})`)
+	slices.Sort(frames)
+	sum := 0.0
+	for _, ms := range frames {
+		sum += ms
+	}
+	t.Logf("%d frames while coins fall, at 4x throttling, drawn without a GPU: %.1f a second, median %.1f ms, 95 %% within %.1f ms",
+		len(frames), 1000*float64(len(frames))/sum, frames[len(frames)/2], frames[len(frames)*95/100])
+	if len(frames) < 20 {
+		t.Errorf("only %d frames in %.0f ms", len(frames), sum)
+	}
+	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
+}
+
+func TestShare_copiesTheLink(t *testing.T) {
+	p := open(t, demo(t).door(t), before(`Object.defineProperty(navigator, 'share', { value: undefined });
+		Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { window.copied = text; } } });`))
+	p.join("sharer")
+	p.live()
+	p.tap("share")
+	p.until(`window.copied?.endsWith('/play/demo') && !document.getElementById('toast').hidden`)
+}

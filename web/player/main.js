@@ -1,0 +1,450 @@
+// The page's course: who plays, what, and which view comes when.
+
+import { Notices, Problem, Session } from '../sdk/client.js';
+import * as board from './board.js';
+import * as lobby from './lobby.js';
+import { permit } from './motion.js';
+import { Rain } from './rain.js';
+import { isWaiting, refuse, retell, wait } from './refusal.js';
+import { counted, kept, play } from './round.js';
+import { copy, share } from './share.js';
+import * as sound from './sound.js';
+import { languages, num, preferred, speak, spoken, t } from './text.js';
+import { trace } from './trace.js';
+import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
+
+const claimAfterMS = [4000, 8000, 15_000]; // coins are in the wallet within seconds; a claim is shown when they are not
+const boardEveryMS = 10_000;
+const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
+
+const apart = (ms) => new Promise((resolve) => setTimeout(resolve, ms * Math.random()));
+
+class Page {
+  session = new Session();
+  rain = new Rain($('rain'));
+  campaign = null;
+  me = null;
+  result = null;
+  board = { final: false, entries: [], me: null };
+  busy = false; // a round is being opened, played or ended
+  stage = '';
+
+  async begin() {
+    await this.#speak(preferred());
+    this.#listen();
+    performance.mark('shake-interactive');
+    try {
+      const told = this.#credential();
+      const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
+      await this.#load(id);
+      if (told) await this.session.login(told);
+      else this.session.resume();
+    } catch (problem) {
+      return this.#refuse(problem, () => location.reload());
+    }
+    setInterval(() => this.#tick(), 200);
+    setInterval(() => this.session.clock.sync(3), 300_000);
+    if (this.session.token) await this.#enter();
+    else this.#settleView();
+    this.#follow();
+    this.session.clock.sync(); // more samples, now that the page stands
+  }
+
+  /** A company's app opens the page with its player's credential behind the #, which no server log sees. */
+  #credential() {
+    const told = new URLSearchParams(location.hash.slice(1));
+    if (!told.get('provider') || !told.get('credential')) return null;
+    history.replaceState(null, '', location.pathname + location.search);
+    return { provider: told.get('provider'), credential: told.get('credential'), market: told.get('market') ?? undefined };
+  }
+
+  /** The campaign that the address names, else the one that is live, else the next one, else the demo. */
+  async #which() {
+    const named = /^\/play\/([a-z0-9-]+)/.exec(location.pathname)?.[1];
+    if (named) return named;
+    const all = await this.session.campaigns(new URLSearchParams(location.search).get('market') ?? '');
+    return ['live', 'warmup', 'closed'].map((stage) => all.find((c) => c.stage === stage)?.id).find(Boolean) ?? 'demo';
+  }
+
+  async #load(id) {
+    const { campaign } = await this.session.campaign(id);
+    this.#know(campaign);
+  }
+
+  /** Takes what is new about the campaign. */
+  #know(campaign) {
+    const another = this.campaign && campaign.starts_at !== this.campaign.starts_at;
+    this.campaign = campaign;
+    $('win-text').textContent = campaign.assets?.prize || t('win_text');
+    lobby.pool(campaign.pool);
+    if (another) this.#newRun();
+  }
+
+  async #newRun() {
+    this.result = null;
+    this.board = { final: false, entries: [], me: null };
+    board.draw(this.board);
+    if (!this.session.token) return;
+    await this.#standing();
+    if (!this.busy) this.#settleView();
+  }
+
+  /** Logged in: takes up whatever was left open. */
+  async #enter() {
+    await this.#standing();
+    const left = this.session.ends.resume({ onWait: (why) => this.#waiting(why) });
+    const mine = left.find((end) => end.campaign === this.campaign.id);
+    for (const end of left) if (end !== mine) end.result.catch(() => {});
+    if (mine) {
+      this.busy = true;
+      this.#waiting('pending');
+      return this.#answered(mine.result);
+    }
+    const open = this.me?.open_round;
+    if (open) return this.#resume(open);
+    this.#settleView();
+    this.#claims();
+  }
+
+  async #standing() {
+    try {
+      this.me = await this.session.me(this.campaign.id);
+    } catch (problem) {
+      if (problem.status === 401) {
+        this.session.logout();
+        this.me = null;
+      }
+    }
+    this.#draw();
+  }
+
+  /** Shows the view that belongs to the stage. */
+  #settleView() {
+    const stage = lobby.stageOf(this.campaign, this.session.clock.now());
+    this.stage = stage;
+    document.body.dataset.stage = stage;
+    const over = stage === 'closed' || stage === 'settled';
+    if (over && this.session.token) return this.#closed(stage);
+    if (!this.session.token) return show('join');
+    this.#draw();
+    show('lobby');
+    trace('lobby').start();
+    this.here = true;
+  }
+
+  #draw() {
+    if (this.campaign) lobby.draw(this.campaign, this.me, this.session.clock.now());
+  }
+
+  #tick() {
+    const now = this.session.clock.now();
+    lobby.tick(this.campaign, now);
+    const stage = lobby.stageOf(this.campaign, now);
+    if (stage === this.stage) return;
+    const was = this.stage;
+    this.stage = stage;
+    document.body.dataset.stage = stage;
+    if (stage === 'live' && was === 'warmup' && view() === 'lobby') {
+      this.#draw();
+      say(t('stage_live'));
+      this.rain.fall(30);
+      trace('lobby').kick(1.2);
+      navigator.vibrate?.([60, 40, 60]);
+      if (document.activeElement === document.body || document.activeElement === $('lobby-h')) $('go').focus({ preventScroll: true });
+    } else if (view() === 'lobby' || view() === 'closed') this.#settleView();
+    else if (view() === 'result') this.#again();
+  }
+
+  #follow() {
+    this.following?.close();
+    this.notices ??= new Notices(this.session, (notice) => this.#notice(notice));
+    this.following = this.session.live(this.campaign.id, {
+      pool: (pool) => {
+        this.campaign.pool = { ...this.campaign.pool, ...pool };
+        lobby.pool(this.campaign.pool);
+      },
+      stage: (stage) => this.#staged(stage),
+      board: (news) => this.#drawBoard({ ...news, me: news.entries.find((e) => e.user === this.session.user) ?? this.board.me }),
+      notice: (notice) => this.notices.take(notice),
+      mode: (mode) => (document.body.dataset.live = mode),
+    });
+    clearInterval(this.boarding);
+    this.boarding = setInterval(() => {
+      const seen = (view() === 'result' || view() === 'closed') && document.visibilityState === 'visible';
+      if (seen && !this.board.final) this.#loadBoard();
+    }, boardEveryMS * (0.8 + 0.4 * Math.random()));
+  }
+
+  async #staged({ version, stage, details }) {
+    if (details) return this.#know(details);
+    this.campaign.stage = stage;
+    if (version === this.campaign.version) return;
+    await apart(spreadMS);
+    const { campaign } = await this.session.campaign(this.campaign.id).catch(() => ({}));
+    if (campaign) this.#know(campaign);
+  }
+
+  #notice(notice) {
+    const won = this.won?.get(notice.round);
+    if (notice.kind === 'win' && won) toast(t('notice_title'), t('notice_body', { n: won }));
+    else toast(notice.title, notice.body);
+    this.#drop(notice.round);
+  }
+
+  #drop(round) {
+    this.session.store.remove(`claim.${this.session.user}/${round}`); // told of: the coins are booked
+    if ($('claim').dataset.round === round) $('claim').hidden = true;
+  }
+
+  // Playing
+
+  async #go() {
+    if (this.busy) return;
+    this.busy = true;
+    sound.unlock();
+    const asked = permit(); // within the tap
+    lobby.opening(t('starting'));
+    try {
+      await asked;
+      const round = await this.#open();
+      await this.#play(round);
+    } catch (problem) {
+      this.#refuse(problem, (action) => this.#after(action));
+    } finally {
+      this.busy = false;
+      lobby.ready(this.me);
+    }
+  }
+
+  /** Starts the next round, or takes up the one that is open. */
+  async #open() {
+    const onWait = () => lobby.opening(t('busy_t'));
+    this.me ??= await this.session.me(this.campaign.id);
+    try {
+      return await this.session.start(this.campaign.id, this.me.next_number, { onWait });
+    } catch (problem) {
+      if (problem.code === 'wrong_number') return this.session.start(this.campaign.id, problem.nextNumber, { onWait });
+      if (problem.code !== 'round_open') throw problem;
+      this.me = await this.session.me(this.campaign.id);
+      if (!this.me.open_round) throw problem;
+      return this.me.open_round;
+    }
+  }
+
+  async #play(round) {
+    const { shakes, beats } = await play(round, this.session.clock, this.rain);
+    this.#ending();
+    await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+  }
+
+  /** A round that was open when the page was loaded: there is still time, or what was counted is sent. */
+  async #resume(round) {
+    this.busy = true;
+    try {
+      if (Date.parse(round.ends_at) > this.session.clock.now()) return await this.#play(round);
+      const { shakes, beats } = counted(kept(round));
+      this.#ending();
+      await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #ending() {
+    figure($('left-n'), '0');
+  }
+
+  #waiting(why) {
+    wait(why);
+  }
+
+  async #answered(answer) {
+    try {
+      this.result = await answer;
+      this.me = { ...this.me, chances_left: this.result.chances_left, coins: this.result.total, next_number: this.result.number + 1, open_round: null };
+      (this.won ??= new Map()).set(this.result.round, this.result.coins);
+      this.#showResult();
+    } catch (problem) {
+      await this.#standing();
+      this.#refuse(problem, (action) => this.#after(action));
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #showResult() {
+    const { coins, total, chances_left: left } = this.result;
+    $('result-coins').dataset.value = 0;
+    this.#drawResult();
+    $('claim').hidden = true;
+    show('result');
+    say(t('say_result', { coins, total, left }));
+    if (coins) this.rain.burst(Math.min(40, 8 + coins), innerWidth / 2, innerHeight * 0.35);
+    sound.win(coins > 0);
+    this.#loadBoard();
+    for (const ms of [1500, 4000]) setTimeout(() => this.#loadBoard(), ms * (0.8 + 0.4 * Math.random())); // it follows a moment later
+    this.#claims();
+  }
+
+  #drawResult() {
+    const { coins, total, chances_left: left, prize } = this.result;
+    this.#again();
+    $('result-h').textContent = t(coins ? 'result_title' : 'result_none');
+    $('result-word').textContent = coins ? t('coins', { n: coins }) : t('result_none_word');
+    countTo($('result-coins'), coins, { ms: 1200, prefix: coins ? '+' : '' });
+    figure($('result-total'), num(total));
+    figure($('result-left'), num(left));
+    $('result-prize').hidden = !prize;
+    $('result-prize').textContent = prize ?? '';
+    board.draw(this.board);
+  }
+
+  #again() {
+    const live = lobby.stageOf(this.campaign, this.session.clock.now()) === 'live';
+    $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : live ? 'back' : 'to_board');
+  }
+
+  /** Shows the receipt of a win that the wallet does not show in time. */
+  #claims() {
+    clearTimeout(this.claiming);
+    const look = async (tries) => {
+      const open = await this.session.claims().catch(() => []);
+      if (!open.length) return ($('claim').hidden = true);
+      if (tries >= claimAfterMS.length) {
+        $('claim').hidden = false;
+        $('claim').dataset.round = open[0].round;
+        $('claim-code').textContent = open[0].claim;
+      }
+      this.claiming = setTimeout(look, claimAfterMS[Math.min(tries, claimAfterMS.length - 1)], tries + 1);
+    };
+    this.claiming = setTimeout(look, claimAfterMS[0], 1);
+  }
+
+  async #loadBoard() {
+    try {
+      this.#drawBoard(await this.session.board(this.campaign.id));
+    } catch {
+      // the last one stays
+    }
+  }
+
+  #drawBoard(news) {
+    this.board = news;
+    board.draw(news);
+    if (view() === 'closed') this.#drawClosed();
+  }
+
+  async #closed(stage) {
+    this.stage = stage;
+    this.#drawClosed();
+    show('closed');
+    trace('closed').start();
+    trace('closed').kick(1.2); // the last tremor runs out
+    if (this.here) await apart(spreadMS);
+    this.here = true;
+    await this.#loadBoard();
+    await this.#standing();
+    if (view() === 'closed') this.#drawClosed();
+  }
+
+  #drawClosed() {
+    const settled = this.stage === 'settled' || this.board.final;
+    $('closed-stage').textContent = `${t(settled ? 'stage_settled' : 'stage_closed')} · ${this.campaign.name}`;
+    $('closed-text').textContent = t(settled ? 'closed_final' : 'closed_wait');
+    figure($('closed-coins'), num(Math.max(this.me?.coins ?? 0, this.board.me?.coins ?? 0)));
+  }
+
+  // Refusals
+
+  #refuse(problem, does) {
+    if (!(problem instanceof Problem)) {
+      console.error(problem);
+      return refuse('error', does);
+    }
+    if (problem.status === 401) this.session.logout();
+    refuse(problem.code, does);
+  }
+
+  async #after(action) {
+    if (action === 'login') return show('join');
+    await this.#standing();
+    this.#settleView();
+    if (action === 'retry' && view() === 'lobby' && this.stage === 'live') this.#go();
+  }
+
+  // What people press
+
+  #listen() {
+    $('join-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#join();
+    });
+    $('go').addEventListener('click', () => this.#go());
+    $('again').addEventListener('click', () => {
+      const live = lobby.stageOf(this.campaign, this.session.clock.now()) === 'live';
+      if (live && this.result?.chances_left > 0) {
+        show('lobby');
+        trace('lobby').start();
+        this.#go();
+      } else if (live) refuse('no_chances', (action) => this.#after(action));
+      else this.#settleView();
+    });
+    for (const id of ['share', 'result-share', 'closed-share']) $(id).addEventListener('click', () => share(this.campaign.id));
+    $('claim-copy').addEventListener('click', () => copy($('claim-code').textContent));
+    $('sound').addEventListener('click', () => this.#sound(!sound.isOn()));
+    this.#sound(sound.isOn());
+    for (const [tag, name] of Object.entries(languages)) $('lang').add(new Option(name, tag));
+    $('lang').value = spoken();
+    $('lang').addEventListener('change', () => this.#speak($('lang').value, { chosen: true }));
+    const net = () => {
+      $('net').textContent = navigator.onLine ? '' : t('net_off');
+      $('net').hidden = navigator.onLine;
+    };
+    addEventListener('online', net);
+    addEventListener('offline', net);
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.session.clock.sync(3));
+    net();
+  }
+
+  #sound(on) {
+    if (on !== sound.isOn()) sound.turn(on);
+    $('sound').setAttribute('aria-pressed', String(on));
+  }
+
+  async #speak(tag, how) {
+    await speak(tag, how);
+    translate();
+    document.title = `Shake: ${t('join_title')}`;
+    retell();
+    if (!this.campaign) return;
+    $('pool-n').dataset.value = this.campaign.pool.left;
+    countTo($('pool-n'), this.campaign.pool.left);
+    this.#draw();
+    board.draw(this.board);
+    if (view() === 'closed') this.#drawClosed();
+    if (this.result) this.#drawResult();
+  }
+
+  /** Names are for the board, and ids there have plain letters: accents are dropped, other scripts get a number. */
+  async #join() {
+    const typed = $('nick').value.trim();
+    const plain = typed.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/g, 'd').replace(/Đ/g, 'D');
+    let name = plain.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '');
+    if (!name && /\p{L}/u.test(typed)) name = `player-${[...typed].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 99991, 7)}`;
+    $('nick-error').textContent = name ? '' : t('nickname_error');
+    $('nick').setAttribute('aria-invalid', String(!name));
+    if (!name) return $('nick').focus();
+    $('join-go').disabled = true;
+    try {
+      await this.session.login({ provider: 'dev', credential: name, market: this.campaign.market });
+      await this.#enter();
+      this.#follow();
+    } catch (problem) {
+      this.#refuse(problem, () => show('join'));
+    } finally {
+      $('join-go').disabled = false;
+    }
+  }
+}
+
+new Page().begin();

@@ -1,0 +1,73 @@
+// When something can't be had right now: what happened, in words, and what one can do about it.
+
+import { t } from './text.js';
+import { $, say, show } from './view.js';
+
+// The state for each code of the API and of the SDK, with its art and what its button does. Codes that are not here
+// are faults of ours to the player: `error`.
+const states = {
+  no_chances: ['s-spent', 'back'],
+  too_late: ['s-clock', 'back'],
+  too_early: ['s-clock', 'back', 'too_late'],
+  pool_empty: ['s-empty', 'back'],
+  busy: ['s-crowd', 'retry'],
+  overloaded: ['s-crowd', 'retry', 'busy'],
+  round_open: ['s-crowd', 'retry', 'busy'],
+  wrong_number: ['s-crowd', 'retry', 'busy'],
+  not_live: ['s-flat', 'back'],
+  unauthorized: ['s-key', 'login', 'logged_out'],
+  session_expired: ['s-key', 'login', 'logged_out'],
+  rate_limited: ['s-crowd', 'retry'],
+  offline: ['s-cut', 'retry'],
+  unreadable: ['s-cut', 'retry', 'offline'],
+  kept: ['s-cut', null],
+  pending: ['s-wait', null],
+  conflicting_repeat: ['s-clock', 'back', 'conflict'],
+  not_found: ['s-flat', 'retry'],
+  error: ['s-flat', 'retry'],
+};
+
+// While an end is on its way nothing is refused, it only takes longer.
+const waits = { offline: 'kept', unreadable: 'kept', pending: 'pending', busy: 'busy', overloaded: 'busy', rate_limited: 'busy' };
+
+let shown = null;
+let waiting = false;
+let act = () => {};
+
+/** Shows the state of a code. does(action) is told when its button is pressed: back, retry or login. */
+export function refuse(code, does) {
+  present(code in states ? code : 'error', does, false);
+}
+
+/** Shows why an end has no answer yet. It goes by itself. */
+export function wait(code) {
+  present(waits[code] ?? 'busy', () => {}, true);
+}
+
+export const isWaiting = () => waiting;
+
+/** Writes the state again, in another language. */
+export function retell() {
+  if (shown) write();
+}
+
+function present(code, does, waits) {
+  shown = code;
+  waiting = waits;
+  act = does;
+  write();
+  show('refusal');
+  say(`${$('refusal-h').textContent}. ${$('refusal-text').textContent}`);
+}
+
+function write() {
+  const [art, action, words = shown] = states[shown];
+  $('refusal').dataset.code = shown;
+  $('refusal-art').firstElementChild.setAttribute('href', `#${art}`);
+  $('refusal-h').textContent = t(`${words}_t`);
+  $('refusal-text').textContent = t(`${words}_x`) + (waiting && action ? ` ${t('trying')}.` : '');
+  $('refusal-go').hidden = waiting || !action;
+  $('refusal-go').textContent = action ? t(action) : '';
+}
+
+$('refusal-go').addEventListener('click', () => act(states[shown][1]));

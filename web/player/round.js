@@ -1,0 +1,148 @@
+// One round on the screen: it counts shakes from the sensor, from taps and from the space key until its time is over.
+
+import { listen } from './motion.js';
+import * as sound from './sound.js';
+import { num, t } from './text.js';
+import { trace } from './trace.js';
+import { $, calm, figure, say, show } from './view.js';
+
+const keptKey = 'shake.round';
+const tapMS = 55; // two fingers drum faster, but nothing that is meant as a shake is
+const mostBeats = 500; // the server takes 4 KiB; more shakes go without their times
+
+/** Beats that an earlier page of this tab counted in this round. */
+export function kept(round) {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(keptKey));
+    return stored?.round === round.round ? stored.beats : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Plays a round to its end. Gives {shakes, beats}. */
+export function play(round, clock, rain) {
+  return new Promise((resolve) => new Playing(round, clock, rain, resolve).begin());
+}
+
+class Playing {
+  #starts;
+  #ends;
+  #beats;
+  #lastTap = 0;
+  #lastPress = 0;
+  #said = Infinity;
+  #stops = [];
+  #kick = 0;
+  #saving;
+
+  constructor(round, clock, rain, done) {
+    Object.assign(this, { round, clock, rain, done });
+    this.#starts = Date.parse(round.starts_at);
+    this.#ends = Date.parse(round.ends_at);
+    this.#beats = kept(round);
+  }
+
+  begin() {
+    show('play');
+    figure($('shakes'), num(this.#beats.length));
+    $('play-hint').textContent = t('hint_tap');
+    $('pad').focus({ preventScroll: true });
+    this.line = trace('play');
+    this.line.start();
+    this.#stops.push(listen(() => this.#beat(), (strength) => this.#feel(strength)));
+    this.#on($('pad'), 'pointerdown', (event) => {
+      event.preventDefault();
+      this.#tap();
+    });
+    this.#on(window, 'keydown', (event) => {
+      if (event.code !== 'Space' && !(event.code === 'Enter' && event.target === $('pad'))) return;
+      event.preventDefault();
+      if (!event.repeat) this.#tap();
+    });
+    this.#on($('pad'), 'click', () => performance.now() - this.#lastPress > 500 && this.#tap()); // screen readers click only
+    this.#on(window, 'pagehide', () => this.#save());
+    const over = setTimeout(() => this.#end(), Math.max(0, this.#ends - this.clock.now()));
+    this.#stops.push(() => clearTimeout(over));
+    this.#frame();
+  }
+
+  #on(target, name, fn) {
+    target.addEventListener(name, fn);
+    this.#stops.push(() => target.removeEventListener(name, fn));
+  }
+
+  #feel(strength) {
+    if ($('play-hint').dataset.by !== 'motion') {
+      $('play-hint').dataset.by = 'motion';
+      $('play-hint').textContent = t('hint_motion');
+    }
+    if (strength > 3) this.line.kick(strength / 300);
+  }
+
+  #tap() {
+    this.#lastPress = performance.now();
+    if (this.#lastPress - this.#lastTap < tapMS) return;
+    this.#lastTap = this.#lastPress;
+    this.line.kick(0.45);
+    this.#beat();
+  }
+
+  #beat() {
+    const at = Math.round(this.clock.now() - this.#starts);
+    if (at < 0 || at > this.#ends - this.#starts) return;
+    this.#beats.push(Math.max(at, this.#beats.at(-1) ?? 0));
+    figure($('shakes'), num(this.#beats.length));
+    this.rain.fall(3);
+    sound.tick(this.#beats.length);
+    if (!calm()) {
+      navigator.vibrate?.(18);
+      this.#kick = 1;
+    }
+    this.#saving ??= setTimeout(() => this.#save(), 250);
+  }
+
+  /** What is counted outlives a reload. */
+  #save() {
+    this.#saving = undefined;
+    try {
+      sessionStorage.setItem(keptKey, JSON.stringify({ round: this.round.round, beats: this.#beats }));
+    } catch {
+      // then it lives as long as the page
+    }
+  }
+
+  #frame() {
+    if (this.ended) return;
+    const left = this.#ends - this.clock.now();
+    const part = Math.max(0, Math.min(1, left / (this.#ends - this.#starts)));
+    $('ring').style.strokeDashoffset = 1000 * (1 - part);
+    const seconds = Math.max(0, Math.ceil(left / 1000));
+    if (seconds !== this.#said) {
+      this.#said = seconds;
+      figure($('left-n'), num(seconds));
+      $('left-word').textContent = t('seconds_left', { n: seconds });
+      if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
+    }
+    if (this.#kick) {
+      this.#kick = this.#kick < 0.05 ? 0 : this.#kick * 0.82;
+      const side = this.#beats.length % 2 ? 1 : -1;
+      $('pad').style.transform = this.#kick ? `rotate(${side * 5 * this.#kick}deg) scale(${1 + 0.06 * this.#kick})` : '';
+    }
+    requestAnimationFrame(() => this.#frame());
+  }
+
+  #end() {
+    this.ended = true;
+    clearTimeout(this.#saving);
+    this.#save();
+    for (const stop of this.#stops) stop();
+    this.line.stop();
+    $('pad').style.transform = '';
+    delete $('play-hint').dataset.by;
+    this.done(counted(this.#beats));
+  }
+}
+
+/** What is sent for the beats of a round. */
+export const counted = (beats) => ({ shakes: beats.length, beats: beats.length <= mostBeats ? beats : undefined });

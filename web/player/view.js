@@ -1,0 +1,82 @@
+// The page's elements: which view is there, what is said aloud, figures that fit and count.
+
+import { num, t } from './text.js';
+
+export const $ = (id) => document.getElementById(id);
+
+const views = ['boot', 'join', 'lobby', 'play', 'result', 'closed', 'refusal'];
+const still = matchMedia('(prefers-reduced-motion: reduce)');
+
+/** Whether people asked for little motion. */
+export const calm = () => still.matches;
+
+export const view = () => document.body.dataset.view;
+
+/** Shows one view and takes the reader there. */
+export function show(name) {
+  if (view() === name) return;
+  for (const one of views) $(one).hidden = one !== name;
+  document.body.dataset.view = name;
+  scrollTo(0, 0);
+  $(`${name}-h`)?.focus({ preventScroll: true });
+}
+
+/** Says something to screen readers. */
+export function say(text) {
+  if ($('say').textContent !== text) $('say').textContent = text;
+}
+
+/** Puts the spoken language's words wherever the page has a place for them. */
+export function translate(root = document) {
+  for (const el of root.querySelectorAll('[data-t]')) el.textContent = t(el.dataset.t);
+  for (const el of root.querySelectorAll('[data-label]')) el.setAttribute('aria-label', t(el.dataset.label));
+}
+
+/** Writes a figure digit by digit, each as wide as the others, and lets the style know how long it is. */
+export function figure(el, text) {
+  text = String(text);
+  if (el.dataset.text === text) return;
+  el.dataset.text = text;
+  const digits = (text.match(/\d/g) ?? []).length;
+  const others = [...text].reduce((sum, char) => sum + (/\d/.test(char) ? 0 : char === '+' ? 0.5 : 0.29), 0);
+  el.style.setProperty('--wide', (0.5 * digits + others).toFixed(2)); // in em
+  const parts = [...text].map((char) => {
+    if (!/\d/.test(char)) return document.createTextNode(char);
+    const digit = document.createElement('span');
+    digit.className = char === '1' && !el.dataset.tabular ? 'digit narrow' : 'digit';
+    digit.textContent = char;
+    return digit;
+  });
+  el.replaceChildren(...parts);
+}
+
+const running = new WeakMap();
+
+/** Counts a figure from where it is to n. */
+export function countTo(el, n, { ms = 700, prefix = '' } = {}) {
+  cancelAnimationFrame(running.get(el));
+  const from = Number(el.dataset.value ?? n);
+  el.dataset.value = n;
+  const write = (value) => figure(el, prefix + num(value));
+  if (calm() || from === n || document.visibilityState === 'hidden') return write(n);
+  const began = performance.now();
+  const step = (now) => {
+    const part = Math.min(1, Math.max(0, (now - began) / ms));
+    write(Math.round(from + (n - from) * (1 - (1 - part) ** 4)));
+    if (part < 1) running.set(el, requestAnimationFrame(step));
+  };
+  step(began);
+}
+
+let hiding;
+
+/** Lets a notice come in for a while. */
+export function toast(title, body) {
+  $('toast-title').textContent = title;
+  $('toast-body').textContent = body;
+  $('toast').hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => ($('toast').hidden = true), 7000);
+}
+
+$('toast-close').addEventListener('click', () => ($('toast').hidden = true));

@@ -1,0 +1,106 @@
+// Types of @shake/client. Times are RFC 3339 in UTC; coins are whole numbers.
+
+export type Stage = 'warmup' | 'live' | 'closed' | 'settled';
+
+export interface Pool { funded: number; left: number; open: boolean }
+
+export interface Campaign {
+  id: string; game: string; market: string; name: string; stage: Stage; version: number;
+  warmup_at: string; starts_at: string; ends_at: string; round_seconds: number; chances: number;
+  pool: Pool; assets: Record<string, string>;
+}
+
+export interface Round { round: string; number: number; token: string; starts_at: string; ends_at: string; chances_left: number }
+
+export interface Result {
+  round: string; number: number; coins: number; total: number; prize: string | null;
+  chances_left: number; claim: string; settled_at: string;
+}
+
+export interface Me { chances_left: number; coins: number; next_number: number; open_round: Round | null; last: Result | null }
+export interface Place { rank: number; user: string; name: string; coins: number }
+export interface Board { final: boolean; entries: Place[]; me: Place | null }
+export interface Entry { id: string; kind: string; campaign: string; round: string; coins: number; at: string }
+export interface Wallet { balance: number; entries: Entry[]; next: string | null }
+export interface Notice { id: string; kind: string; campaign: string; round: string; title: string; body: string; at: string; receipted_at: string | null }
+export interface Inbox { notices: Notice[]; next: string | null }
+export interface Claim { round: string; campaign: string; coins: number; claim: string; at: number }
+
+export interface Options {
+  /** Where the players' door is; empty for the page's own origin. */
+  url?: string;
+  fetch?: typeof fetch;
+  storage?: Storage;
+}
+
+export interface Login { provider: string; credential: string; market?: string }
+
+/** What was answered instead. `code` is one of docs/openapi.yaml, or `offline` or `unreadable`. */
+export class Problem extends Error {
+  status: number; code: string; detail: string; requestID: string; nextNumber?: number; retryAfterMS: number;
+  /** Whether the same call may well be answered otherwise in a moment. */
+  readonly passes: boolean;
+}
+
+export interface Clock {
+  /** Measures anew with so many samples. */
+  sync(samples?: number): Promise<Clock>;
+  /** The server's time now, in ms since 1970. */
+  now(): number;
+  readonly offsetMS: number;
+  /** The most by which now() was wrong when it was measured. */
+  readonly errorMS: number;
+}
+
+export interface EndOptions {
+  /** Told, again and again, why there is no answer yet: `pending`, `offline`, `busy` and others. */
+  onWait?(why: string): void;
+}
+
+export interface Handlers {
+  pool?(pool: Pool & { campaign: string }): void;
+  /** `details` is the whole campaign where polling brought it. */
+  stage?(stage: { campaign: string; stage: Stage; version: number; details?: Campaign }): void;
+  board?(board: { final: boolean; entries: Place[] }): void;
+  notice?(notice: Notice): void;
+  mode?(mode: 'stream' | 'poll'): void;
+  error?(error: unknown): void;
+}
+
+export class Session {
+  constructor(options?: Options);
+  readonly token: string;
+  readonly user: string;
+  readonly market: string;
+  /** ms since 1970 */
+  readonly expiresAt: number;
+  readonly clock: Clock;
+  readonly ends: {
+    pending(): { campaign: string; number: number; token: string; body: string; at: number; key: string }[];
+    resume(options?: EndOptions): { campaign: string; number: number; result: Promise<Result> }[];
+  };
+  login(login: Login): Promise<this>;
+  resume(): boolean;
+  logout(): void;
+  campaigns(market?: string): Promise<Campaign[]>;
+  campaign(id: string, options?: { etag?: string; signal?: AbortSignal }): Promise<{ campaign: Campaign | null; etag: string }>;
+  me(campaign: string): Promise<Me>;
+  start(campaign: string, number: number, options?: EndOptions): Promise<Round>;
+  end(campaign: string, number: number, token: string, shakes: number, beats?: number[], options?: EndOptions): Promise<Result>;
+  result(campaign: string, number: number): Promise<Result | null>;
+  board(campaign: string, options?: { limit?: number; aroundMe?: boolean }): Promise<Board>;
+  wallet(options?: { limit?: number; next?: string }): Promise<Wallet>;
+  inbox(options?: { limit?: number; next?: string; signal?: AbortSignal }): Promise<Inbox>;
+  receipt(id: string): Promise<void>;
+  claims(): Promise<Claim[]>;
+  live(campaign: string, handlers: Handlers): { close(): void };
+}
+
+export function connect(options: Options & Login): Promise<Session>;
+
+/** Shows each notice once, also across tabs and reloads, and sends its receipt when it was shown. */
+export class Notices {
+  constructor(session: Session, show: (notice: Notice) => void);
+  take(notice: Notice): Promise<boolean>;
+  close(): void;
+}

@@ -1,0 +1,88 @@
+// Calls to the players' door: JSON both ways, problems as errors, a bound on every wait.
+
+/** What the server, or the way to it, answered instead of what was asked for. Its code is stable, see docs/openapi.yaml;
+ * the SDK adds `offline` (no answer at all) and `unreadable` (an answer that is not ours, as from a proxy). */
+export class Problem extends Error {
+  constructor(status, body, retryAfterMS) {
+    super(body.detail || body.title || body.code);
+    this.name = 'Problem';
+    this.status = status;
+    this.code = body.code;
+    this.detail = body.detail ?? '';
+    this.requestID = body.request_id ?? '';
+    this.nextNumber = body.next_number;
+    this.retryAfterMS = retryAfterMS;
+  }
+
+  /** Whether the same call may well be answered otherwise in a moment. */
+  get passes() {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+const answerMS = 10_000; // a phone on a bad network; the server itself answers or sheds within 2 s
+
+export class Door {
+  constructor(url, fetcher = globalThis.fetch.bind(globalThis)) {
+    this.url = url.replace(/\/+$/, '');
+    this.fetch = fetcher;
+  }
+
+  /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. */
+  async call(method, path, { token, body, headers, signal } = {}) {
+    const head = { Accept: 'application/json', ...headers };
+    if (token) head.Authorization = `Bearer ${token}`;
+    if (body !== undefined) head['Content-Type'] = 'application/json';
+    const stop = new AbortController();
+    const cancel = () => stop.abort();
+    signal?.addEventListener('abort', cancel);
+    const timer = setTimeout(cancel, answerMS);
+    try {
+      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: 'no-store', credentials: 'omit' });
+      const text = await answer.text();
+      return this.#read(answer, text);
+    } catch (err) {
+      if (err instanceof Problem) throw err;
+      signal?.throwIfAborted();
+      throw new Problem(0, { code: 'offline', detail: String(err) }, 0);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  #read(answer, text) {
+    const retryAfterMS = 1000 * (Number(answer.headers.get('Retry-After')) || 0);
+    let body = null;
+    try {
+      if (text) body = JSON.parse(text);
+    } catch {
+      body = { code: 'unreadable' };
+    }
+    if (answer.status >= 400) throw new Problem(answer.status, { code: 'unreadable', ...body }, retryAfterMS);
+    if (body?.code === 'unreadable') throw new Problem(0, body, 0);
+    return { status: answer.status, headers: answer.headers, body, retryAfterMS };
+  }
+}
+
+/** How long to wait before the next try: what the server asked for, and on top a random part that doubles with each try,
+ * so that those who failed together don't come back together. */
+export function backoff(tries, { baseMS = 500, capMS = 15_000, afterMS = 0, random = Math.random } = {}) {
+  return afterMS + random() * Math.min(capMS, baseMS * 2 ** tries);
+}
+
+/** Sleeps, or wakes early when the network comes back; tells whether it did. */
+export function nap(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const wake = (event) => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.('online', wake);
+      signal?.removeEventListener('abort', wake);
+      signal?.aborted ? reject(signal.reason) : resolve(event?.type === 'online');
+    };
+    const timer = setTimeout(wake, ms);
+    globalThis.addEventListener?.('online', wake);
+    signal?.addEventListener('abort', wake);
+    if (signal?.aborted) wake();
+  });
+}

@@ -1,0 +1,97 @@
+// Notices are shown once: not again after a reload, and not in two tabs. They come again until their receipt is in, so
+// whoever shows them has to remember.
+
+import { backoff, nap, Problem } from './http.js';
+
+const askMS = 80; // tabs of one browser hear each other well within
+const remember = 200; // ids; the server stops pushing one after some minutes
+const receiptTries = 6;
+
+export class Notices {
+  #session;
+  #show;
+  #tab = Math.random();
+  #taken = new Set(); // shown here or in another tab
+  #asking = new Map(); // id -> the lowest tab that wants it
+  #waiting = new Map(); // id -> notice, until somebody looks
+  #channel;
+
+  /** show(notice) puts a notice before the player's eyes; it is called when the page is visible. */
+  constructor(session, show) {
+    this.#session = session;
+    this.#show = show;
+    if (globalThis.BroadcastChannel) {
+      this.#channel = new BroadcastChannel('shake.notices');
+      this.#channel.onmessage = ({ data }) => this.#hear(data);
+    }
+    globalThis.document?.addEventListener('visibilitychange', () => this.#look());
+  }
+
+  /** Takes a notice as it came, from the stream or from the inbox. */
+  async take(notice) {
+    if (notice.receipted_at || this.#seen(notice.id) || this.#asking.has(notice.id)) return false;
+    if (globalThis.document && document.visibilityState !== 'visible') {
+      this.#waiting.set(notice.id, notice);
+      return false;
+    }
+    if (!(await this.#mine(notice.id))) return false;
+    this.#show(notice);
+    this.#receipt(notice.id);
+    return true;
+  }
+
+  close() {
+    this.#channel?.close();
+  }
+
+  #look() {
+    if (document.visibilityState !== 'visible') return;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const notice of waiting) this.take(notice);
+  }
+
+  #key() {
+    return `shown.${this.#session.user}`;
+  }
+
+  #seen(id) {
+    return this.#taken.has(id) || (this.#session.store.get(this.#key()) ?? []).includes(id);
+  }
+
+  /** Settles with the other tabs who shows it: all that want it say so, the lowest number has it. */
+  async #mine(id) {
+    this.#asking.set(id, this.#tab);
+    if (this.#channel) {
+      this.#channel.postMessage({ want: id, tab: this.#tab });
+      await new Promise((resolve) => setTimeout(resolve, askMS));
+    }
+    const lowest = this.#asking.get(id);
+    this.#asking.delete(id);
+    if (lowest !== this.#tab || this.#seen(id)) return false;
+    this.#taken.add(id);
+    this.#channel?.postMessage({ shown: id });
+    const shown = (this.#session.store.get(this.#key()) ?? []).filter((one) => one !== id);
+    this.#session.store.set(this.#key(), [...shown, id].slice(-remember));
+    return true;
+  }
+
+  #hear({ want, tab, shown }) {
+    if (shown) this.#taken.add(shown);
+    if (!want) return;
+    if (this.#asking.has(want)) this.#asking.set(want, Math.min(tab, this.#asking.get(want)));
+    else if (this.#taken.has(want)) this.#channel.postMessage({ shown: want });
+  }
+
+  async #receipt(id) {
+    for (let tries = 0; tries < receiptTries; tries++) {
+      try {
+        await this.#session.receipt(id);
+        return;
+      } catch (problem) {
+        if (!(problem instanceof Problem) || !problem.passes) return;
+        await nap(backoff(tries, { baseMS: 1000, capMS: 60_000, afterMS: problem.retryAfterMS }));
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { connect, Session } from '../sdk/client.js';
+import { backoff } from '../sdk/http.js';
+import { events } from '../sdk/live.js';
+import { Notices } from '../sdk/notices.js';
+import { fake, json, problem, storage } from './fake.mjs';
+
+const session = { token: 'T', user: 'ann', market: 'SG', expires_at: '2999-01-01T00:00:00.000Z' };
+const result = { round: 'demo.1.1.ann.1', number: 1, coins: 20, total: 20, prize: null, chances_left: 4, claim: 'C', settled_at: '2026-11-11T12:00:00.000Z' };
+
+async function logged(answer, keep = storage()) {
+  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, session) : answer(call, n)));
+  const one = await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: keep });
+  return { session: one, keep, ends: () => server.calls.filter((c) => c.path.endsWith('/end')), calls: server.calls };
+}
+
+test('an end is stored before it is sent, and no more when it is answered', async () => {
+  let stored;
+  const keep = storage();
+  const { session: s } = await logged((call) => {
+    if (call.path.endsWith('/end')) stored = keep.getItem('shake.end.ann/demo/1');
+    return json(200, result);
+  }, keep);
+  assert.deepEqual(await s.end('demo', 1, 'R', 60, [1, 2]), result);
+  assert.match(stored, /"shakes\\":60/);
+  assert.equal(keep.getItem('shake.end.ann/demo/1'), null);
+  assert.match(keep.getItem('shake.claim.ann/demo.1.1.ann.1'), /"claim":"C"/);
+});
+
+test('an end is sent again, byte for byte, until it is answered', async () => {
+  const waits = [];
+  const troubles = [() => problem(503, 'busy'), () => json(202, { number: 1, status: 'pending' }), () => { throw new TypeError('no network'); }, () => problem(500, 'internal'), () => json(200, result)];
+  const { session: s, ends } = await logged((call) => (call.path.endsWith('/end') ? troubles.shift()() : json(404)));
+  assert.deepEqual(await s.end('demo', 1, 'R', 60, undefined, { onWait: (why) => waits.push(why) }), result);
+  assert.equal(ends().length, 5);
+  assert.equal(new Set(ends().map((c) => c.body)).size, 1, 'one body');
+  assert.ok(waits.includes('pending') && waits.includes('offline'), `told of ${waits}`);
+});
+
+test('an end that an earlier page left is sent by the next one, with its body', async () => {
+  const keep = storage();
+  keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now() }));
+  keep.setItem('shake.end.bob/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'B', body: '{}', at: Date.now() }));
+  keep.setItem('shake.end.ann/demo/1', JSON.stringify({ campaign: 'demo', number: 1, token: 'O', body: '{}', at: Date.now() - 30 * 24 * 3600_000 }));
+  const { session: s, ends } = await logged(() => json(200, { ...result, number: 3 }), keep);
+  const left = s.ends.resume();
+  assert.deepEqual(left.map((one) => [one.campaign, one.number]), [['demo', 3]], 'mine, and none that is a month old');
+  assert.equal((await left[0].result).number, 3);
+  assert.equal(ends()[0].body, '{"token":"R","shakes":9}');
+});
+
+test('two tabs that end one round send one body', async () => {
+  const keep = storage();
+  let answer;
+  const answered = new Promise((resolve) => (answer = resolve));
+  const { session: s, ends } = await logged(() => answered.then(() => json(200, result)), keep);
+  const other = new Session({ url: 'http://shake', fetch: s.door.fetch, storage: keep });
+  assert.ok(other.resume());
+  const both = [s.end('demo', 1, 'R', 60), other.end('demo', 1, 'R', 7)];
+  answer();
+  await Promise.all(both);
+  assert.equal(new Set(ends().map((c) => c.body)).size, 1);
+});
+
+test('a no is final, a conflict gives the result that counts, a lost session keeps the end', async () => {
+  const keep = storage();
+  const { session: s } = await logged((call) => {
+    if (call.method === 'GET') return json(200, result);
+    if (call.path.includes('/rounds/1/')) return problem(409, 'too_late');
+    if (call.path.includes('/rounds/2/')) return problem(409, 'conflicting_repeat');
+    return problem(401, 'session_expired');
+  }, keep);
+  await assert.rejects(s.end('demo', 1, 'R', 1), { code: 'too_late' });
+  assert.deepEqual(await s.end('demo', 2, 'R', 1), result);
+  await assert.rejects(s.end('demo', 3, 'R', 1), { status: 401 });
+  assert.deepEqual(s.ends.pending().map((end) => end.number), [3]);
+});
+
+test('a claim stays until the wallet shows its coins', async () => {
+  let entries = [];
+  const { session: s } = await logged((call) => (call.path.startsWith('/v1/wallet') ? json(200, { balance: 0, entries, next: null }) : json(200, result)));
+  await s.end('demo', 1, 'R', 60);
+  assert.deepEqual((await s.claims()).map((c) => c.claim), ['C']);
+  entries = [{ round: result.round }];
+  assert.deepEqual(await s.claims(), []);
+});
+
+test('a stored session is used again by who it belongs to, and renewed when it is over', async () => {
+  const { keep, calls } = await logged(() => json(200, {}));
+  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, { ...session, token: 'U' }) : n === 1 ? problem(401, 'session_expired') : json(200, { chances_left: 1 })));
+  const again = await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: keep });
+  assert.equal(again.token, 'T');
+  assert.equal(server.calls.length, 0);
+  assert.equal(calls.length, 1);
+  assert.equal((await again.me('demo')).chances_left, 1);
+  assert.deepEqual(server.calls.map((c) => c.headers.Authorization), ['Bearer T', undefined, 'Bearer U']);
+  const bob = await connect({ url: 'http://shake', provider: 'dev', credential: 'bob', market: 'SG', fetch: server.fetch, storage: keep });
+  assert.equal(bob.token, 'U');
+});
+
+test('the clock is within 50 ms of the server on a network that stalls', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const ahead = 3_600_000 * (seed - 3);
+    let n = seed;
+    const server = fake(async () => {
+      n++;
+      await sleep(5 + (n % 3) * 30);
+      const at = Date.now() + ahead;
+      await sleep(5 + (n % 4) * 60);
+      return json(200, { server_time: new Date(at).toISOString() });
+    });
+    const s = new Session({ url: 'http://shake', fetch: server.fetch, storage: storage() });
+    await s.clock.sync();
+    const skew = Math.abs(s.clock.now() - Date.now() - ahead);
+    assert.ok(skew <= 50 && skew <= s.clock.errorMS + 2, `skew ${skew} ms, told ${s.clock.errorMS} ms`);
+  }
+});
+
+test('the stream is parsed however it is cut', async () => {
+  const text = ': hello\r\n\r\nid: 7\r\nevent: pool\r\ndata: {"left":\r\ndata: 1}\r\n\r\nevent: stage\ndata: {}\n\n\nid: 8\rdata: é\r\rdata: lost';
+  const bytes = new TextEncoder().encode(text);
+  for (const size of [1, 2, 3, 7, 1000]) {
+    const stream = new ReadableStream({
+      start(c) {
+        for (let i = 0; i < bytes.length; i += size) c.enqueue(bytes.slice(i, i + size));
+        c.close();
+      },
+    });
+    const got = [];
+    for await (const event of events(stream)) got.push(event);
+    assert.deepEqual(got, [
+      { event: 'pool', id: '7', data: '{"left":\n1}' },
+      { event: 'stage', id: '7', data: '{}' },
+      { event: 'message', id: '8', data: 'é' },
+    ], `in pieces of ${size}`);
+  }
+});
+
+test('a stream that breaks is taken up behind its last event', async () => {
+  const streams = ['id: 1\nevent: pool\ndata: {"left":9}\n\n', 'id: 2\nevent: pool\ndata: {"left":8}\n\n'];
+  const { session: s, calls } = await logged((call) => (call.path.startsWith('/v1/live') && streams.length ? new Response(streams.shift(), { headers: { 'Content-Type': 'text/event-stream' } }) : problem(503, 'overloaded')));
+  const left = [];
+  await new Promise((resolve) => {
+    const live = s.live('demo', { pool: (pool) => left.push(pool.left) === 2 && (live.close(), resolve()) });
+  });
+  const asked = calls.filter((c) => c.path.startsWith('/v1/live'));
+  assert.deepEqual(left, [9, 8]);
+  assert.deepEqual(asked.map((c) => c.headers['Last-Event-ID']), [undefined, '1']);
+  assert.ok(asked.every((c) => c.headers.Authorization === 'Bearer T' && !c.path.includes('T')), 'the token is in the header alone');
+});
+
+test('without a stream it polls, and asks only for what has changed', async () => {
+  const { session: s, calls } = await logged((call) => {
+    if (call.path.startsWith('/v1/live')) return problem(404, 'not_found');
+    if (call.path.startsWith('/v1/inbox')) return json(200, { notices: [{ id: 'n1', receipted_at: null }, { id: 'n0', receipted_at: 'x' }], next: null });
+    return call.headers['If-None-Match'] === '"a"' ? new Response(null, { status: 304, headers: { ETag: '"a"' } }) : json(200, { id: 'demo', stage: 'live', version: 1, pool: { left: 5 } }, { ETag: '"a"' });
+  });
+  const told = [];
+  const live = s.live('demo', { mode: (m) => told.push(m), pool: (p) => told.push(p.left), notice: (n) => told.push(n.id) });
+  await until(() => calls.filter((c) => c.path === '/v1/campaigns/demo').length >= 2);
+  live.close();
+  assert.deepEqual(told, ['poll', 5, 'n1']);
+});
+
+test('a notice is shown in one of two tabs, once, and its receipt is sent again', async () => {
+  let receipts = 0;
+  const { session: s, keep } = await logged((call) => (call.path.endsWith('/receipt') ? (++receipts === 1 ? problem(503, 'busy') : new Response(null, { status: 204 })) : json(404)));
+  const other = new Session({ url: 'http://shake', fetch: s.door.fetch, storage: keep });
+  other.resume();
+  const shown = [];
+  const tabs = [new Notices(s, (n) => shown.push(n.id)), new Notices(other, (n) => shown.push(n.id))];
+  const notice = { id: 'n1', receipted_at: null };
+  await Promise.all(tabs.map((tab) => tab.take(notice)));
+  await Promise.all(tabs.map((tab) => tab.take(notice)));
+  for (const tab of tabs) tab.close();
+  const reloaded = new Notices(s, (n) => shown.push(n.id));
+  await reloaded.take(notice);
+  reloaded.close();
+  assert.deepEqual(shown, ['n1']);
+  await until(() => receipts === 2);
+});
+
+test('waits grow, are bounded, and differ', () => {
+  assert.equal(backoff(0, { random: () => 1 }), 500);
+  assert.equal(backoff(30, { random: () => 1 }), 15_000);
+  assert.equal(backoff(3, { afterMS: 2000, random: () => 0 }), 2000);
+  assert.notEqual(backoff(5), backoff(5));
+});
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(fn) {
+  for (let i = 0; i < 200 && !fn(); i++) await sleep(50);
+  assert.ok(fn());
+}

@@ -1,0 +1,242 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func get(t *testing.T, url string, headers ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest("GET", url, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func text(t *testing.T, r *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+var named = regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`)
+
+func TestPage_isAskedForEachTimeAndNamesFilesForEver(t *testing.T) {
+	for _, url := range []string{"/", "/play/demo"} {
+		r := get(t, url)
+		page := text(t, r)
+		if r.StatusCode != 200 || r.Header.Get("Cache-Control") != "no-cache" || r.Header.Get("ETag") == "" {
+			t.Errorf("%s: got %d %v, want 200, no-cache and an ETag", url, r.StatusCode, r.Header)
+		}
+		files := named.FindAllStringSubmatch(page, -1)
+		if len(files) < 5 || strings.Contains(page, treeMark) {
+			t.Errorf("%s: names %d files, mark replaced: %v", url, len(files), !strings.Contains(page, treeMark))
+		}
+		for _, m := range files {
+			if r := get(t, m[1]); r.StatusCode != 200 || r.Header.Get("Cache-Control") != forEver {
+				t.Errorf("%s: got %d %q, want 200 and %q", m[1], r.StatusCode, r.Header.Get("Cache-Control"), forEver)
+			}
+		}
+	}
+}
+
+func TestPage_unchangedIsNotSentAgain(t *testing.T) {
+	for _, encoding := range []string{"", "gzip"} {
+		etag := get(t, "/", "Accept-Encoding", encoding).Header.Get("ETag")
+		for _, sent := range []string{etag, "W/" + etag, `"x", ` + etag, "*"} {
+			r := get(t, "/", "Accept-Encoding", encoding, "If-None-Match", sent)
+			if r.StatusCode != 304 || text(t, r) != "" || r.Header.Get("ETag") != etag {
+				t.Errorf("encoding %q, If-None-Match %s: got %d with ETag %s", encoding, sent, r.StatusCode, r.Header.Get("ETag"))
+			}
+		}
+		if r := get(t, "/", "Accept-Encoding", encoding, "If-None-Match", `"x"`); r.StatusCode != 200 {
+			t.Errorf("another ETag: got %d, want 200", r.StatusCode)
+		}
+	}
+}
+
+func TestPage_isGuarded(t *testing.T) {
+	for _, url := range []string{"/", "/play/demo", "/assets/0/x", "/nowhere"} {
+		h := get(t, url).Header
+		csp := h.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "base-uri 'none'", "form-action 'none'", "frame-ancestors"} {
+			if !strings.Contains(csp, want) {
+				t.Errorf("%s: policy %q lacks %s", url, csp, want)
+			}
+		}
+		if strings.Contains(csp, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") == "" ||
+			!strings.Contains(h.Get("Permissions-Policy"), "accelerometer=(self)") {
+			t.Errorf("%s: got %v", url, h)
+		}
+	}
+}
+
+// The policy lets nothing inline in, so what stood inline would silently not work.
+func TestFiles_haveNothingInline(t *testing.T) {
+	page := string(raw(t, indexFile))
+	for _, bad := range []string{" style=", "<style", " onclick=", "javascript:", "http://", "https://"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("index.html has %q", bad)
+		}
+	}
+	if inline := regexp.MustCompile(`<script[^>]*>[^<]`).FindString(page); inline != "" {
+		t.Errorf("index.html has a script inline: %s", inline)
+	}
+}
+
+var imported = regexp.MustCompile(`(?:from|import) '(\.[^']+)'|url\(([^)]+)\)`)
+
+// A browser finds out about a missing module when a nation looks at the page; this test before.
+func TestFiles_findEachOther(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range s.files {
+		if !strings.HasSuffix(name, ".js") && !strings.HasSuffix(name, ".css") {
+			continue
+		}
+		for _, m := range imported.FindAllStringSubmatch(string(f.plain), -1) {
+			if _, ok := s.files[path.Join(path.Dir(name), m[1]+m[2])]; !ok {
+				t.Errorf("%s names %s, which is not there", name, m[1]+m[2])
+			}
+		}
+	}
+}
+
+const weightLimit = 100_000 // bytes over the network, all languages and all of the SDK with them
+
+func TestFiles_areLight(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sent(s.index)
+	for _, f := range s.files {
+		sum += sent(f)
+	}
+	t.Logf("page weight: %d bytes compressed in %d files, limit %d", sum, len(s.files)+1, weightLimit)
+	if sum > weightLimit {
+		t.Errorf("the page weighs %d bytes, want at most %d", sum, weightLimit)
+	}
+}
+
+func sent(f file) int {
+	if f.packed != nil {
+		return len(f.packed)
+	}
+	return len(f.plain)
+}
+
+func TestAsset_comesPackedToWhoTakesIt(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := s.tree + "player/main.js"
+	plain := text(t, get(t, url))
+	for header, want := range map[string]bool{"": false, "gzip": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0": false, "*": true, "br": false, "GZIP": true} {
+		r := get(t, url, "Accept-Encoding", header)
+		body := text(t, r)
+		if got := r.Header.Get("Content-Encoding") == "gzip"; got != want || r.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("Accept-Encoding %q: packed is %v, want %v; header %v", header, got, want, r.Header)
+			continue
+		}
+		if want {
+			unpacked, err := gzip.NewReader(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(unpacked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(all)
+		}
+		if body != plain {
+			t.Errorf("Accept-Encoding %q: another body", header)
+		}
+	}
+}
+
+func TestAsset_ofAnotherTreeIsNotOurs(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{"/assets/0123456789abcdef/player/main.js", s.tree + "player/none.js", s.tree + "player/index.html", s.tree + "../web.go"} {
+		if r := get(t, url); r.StatusCode == 200 || r.Header.Get("Cache-Control") == forEver {
+			t.Errorf("%s: got %d %q, want nothing that is kept", url, r.StatusCode, r.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestLoad_namesATreeByAllItHolds(t *testing.T) {
+	tree := func(body string) string {
+		s, err := load(fstest.MapFS{indexFile: {Data: []byte("<" + treeMark + ">")}, "player/a.js": {Data: []byte(body)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "<" + strings.TrimSuffix(s.tree, "/") + ">"; string(s.index.plain) != want {
+			t.Errorf("got %s, want %s", s.index.plain, want)
+		}
+		return s.tree
+	}
+	if tree("1") == tree("2") || tree("1") != tree("1") {
+		t.Error("want the same name for the same files, another for others")
+	}
+	if _, err := load(fstest.MapFS{"player/a.exe": {}}); err == nil {
+		t.Error("a file of an unknown kind got in")
+	}
+}
+
+// The modules have tests of their own, for node. Where node is missing they are left out here, and CI has it.
+func TestModules(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed; make web-test runs these")
+	}
+	tests, err := fs.Glob(os.DirFS("test"), "*_test.mjs")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	args := []string{"--test", "--test-reporter=tap"}
+	for _, name := range tests {
+		args = append(args, "test/"+name)
+	}
+	out, err := exec.Command(node, args...).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "recall") || strings.Contains(line, "beats in") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+	if err != nil || !bytes.Contains(out, []byte("\n# fail 0")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func raw(t *testing.T, name string) []byte {
+	t.Helper()
+	body, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
