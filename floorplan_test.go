@@ -77,9 +77,9 @@ var guarded = map[string][]string{
 	"github.com/twmb/franz-go":       {"internal/devserver", "internal/testenv"},
 	"github.com/prometheus/":         {"ops"},
 	"github.com/alecthomas/kong":     {"cmd/shake"},
-	"github.com/chromedp/":           {"test/e2e"},
 	"github.com/golang-jwt/":         {"access/platform"}, // at the login alone: a session is checked without
 	"github.com/go-jose/":            {"access/platform"}, // reads JWK sets
+	"github.com/chromedp/":           {"test/e2e"},
 }
 
 // TestFloorplan parses every file of ours and checks its imports: they go one way, and each library has its door.

@@ -90,22 +90,17 @@ func TestCORS(t *testing.T) {
 
 // A page must be able to read that the door is full, and preflights are answered even then.
 func TestCORS_whenFull(t *testing.T) {
-	started, release := make(chan struct{}), make(chan struct{})
-	d := newDoor(t, func(d *door) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	d := starting(t, func(context.Context) error { close(inside); <-release; return nil }, func(d *door) {
 		d.opts.CORS = access.CORS{Origins: []string{"https://play.example"}}
 		d.opts.MaxInFlight = 1
-		d.deps.Providers["slow"] = vouching(func(context.Context, string) (string, error) {
-			close(started)
-			<-release
-			return "ann", nil
-		})
 	})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d.want("200", call{method: "POST", path: "/v1/sessions", body: `{"provider":"slow","credential":"x","market":"SG"}`})
+		d.want("200", put(1, "ann"))
 	}()
-	<-started
+	<-inside
 	header := map[string]string{"Origin": "https://play.example", "Access-Control-Request-Method": "GET"}
 	if full := d.asked("GET", "/v1/time", header); full.StatusCode != 503 || full.Header.Get("Access-Control-Allow-Origin") == "" {
 		t.Errorf("got %d %v, want 503 that a page can read", full.StatusCode, full.Header)

@@ -33,8 +33,11 @@ func (b sessionBody) check() *httpapi.Problem {
 	return nil
 }
 
-// postSession asks the provider who the player is, and makes a session of the answer.
-func (s *Server) postSession(c *gin.Context) {
+// loginKey is where gin keeps a login between its two halves.
+const loginKey = "shake.login"
+
+// readLogin is the half of a login that is work of ours.
+func (s *Server) readLogin(c *gin.Context) {
 	if !s.addresses.allow(addressOf(c.Request, s.opts.TrustedProxies), s.Clock.Now()) {
 		httpapi.Fail(c, httpapi.Bad(httpapi.RateLimited, "too many sessions from this address"))
 		return
@@ -44,15 +47,29 @@ func (s *Server) postSession(c *gin.Context) {
 	if p == nil {
 		p = body.check()
 	}
+	if p == nil && s.Providers[*body.Provider] == nil {
+		p = httpapi.Bad(httpapi.Unauthorized, "provider is not known here")
+	}
 	if p != nil {
 		httpapi.Fail(c, p)
 		return
 	}
-	provider := s.Providers[*body.Provider]
-	if provider == nil {
-		httpapi.Fail(c, httpapi.Bad(httpapi.Unauthorized, "provider is not known here"))
+	c.Set(loginKey, body)
+}
+
+// postSession is the half that waits: it asks the provider who the player is, and makes a session of the answer. It is
+// not counted as load, since how long a platform takes says nothing about us: one that is slow must not make us turn
+// away those who play. So it has a bound of its own.
+func (s *Server) postSession(c *gin.Context) {
+	body := c.MustGet(loginKey).(sessionBody)
+	select {
+	case s.logins <- struct{}{}:
+		defer func() { <-s.logins }()
+	default:
+		httpapi.Fail(c, httpapi.Bad(httpapi.Overloaded, "try again in a moment"))
 		return
 	}
+	provider := s.Providers[*body.Provider]
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.opts.LoginTimeout)
 	defer cancel()
 	user, err := provider.User(ctx, *body.Credential)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,4 +119,32 @@ func TestLogin_isBounded(t *testing.T) {
 		})
 	})
 	d.want("503 busy", call{method: "POST", path: "/v1/sessions", body: `{"provider":"acme","credential":"x","market":"SG"}`})
+}
+
+// Logins that wait for a slow platform are no load: those who play are let in, and so many logins wait and no more.
+func TestLogin_aSlowPlatformShedsNobodyWhoPlays(t *testing.T) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	d := newDoor(t, func(d *door) {
+		d.opts.MaxInFlight, d.opts.MaxLogins = 2, 8
+		d.deps.Providers["acme"] = vouching(func(context.Context, string) (string, error) {
+			inside <- struct{}{}
+			<-release
+			return "ann", nil
+		})
+	})
+	login := call{method: "POST", path: "/v1/sessions", body: `{"provider":"acme","credential":"x","market":"SG"}`}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { d.want("200", login) })
+		<-inside
+	}
+	d.want("200", put(1, "ann"))
+	d.want("200", call{method: "GET", path: "/v1/wallet", as: "ann"})
+	if a := d.want("503 overloaded", login); !waits(a) {
+		t.Errorf("got Retry-After %q", a.header.Get("Retry-After"))
+	}
+	close(release)
+	wg.Wait()
+	go func() { <-inside }()
+	d.want("200", login) // every place was given back
 }

@@ -17,7 +17,7 @@ func (s *Server) routes() http.Handler {
 	r.GET("/v1/live", s.getLive) // it has bounds of its own: a stream is no request under way
 
 	v1, play, read := r.Group("/v1"), s.opts.PlayTimeout, s.opts.ReadTimeout
-	v1.POST("/sessions", s.shed("sessions", starts, s.postSession))
+	v1.POST("/sessions", s.shed("sessions", starts, s.readLogin), s.postSession)
 	v1.POST("/sessions/renew", s.player("renew", starts, play, s.postRenewal))
 	v1.GET("/time", s.shed("time", reads, s.getTime))
 	v1.GET("/campaigns", s.shed("campaigns", reads, s.getCampaigns))

@@ -73,6 +73,7 @@ type Options struct {
 	PlayTimeout  time.Duration    // for one play call; default 2 s
 	ReadTimeout  time.Duration    // for one read of wallet, inbox or board; default 2 s
 	LoginTimeout time.Duration    // for one question to a provider; default 5 s
+	MaxLogins    int              // questions to providers under way at once; default 4096
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
 	CORS           CORS           // default: no page of another origin
@@ -93,6 +94,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 2 * time.Second
+	}
+	if o.MaxLogins == 0 {
+		o.MaxLogins = 4096
 	}
 	if o.LoginTimeout == 0 {
 		o.LoginTimeout = 5 * time.Second
@@ -129,6 +133,7 @@ type Server struct {
 	addresses *limiter
 	markets   *limiter
 	load      *load
+	logins    chan struct{} // one for each question to a provider that is under way
 	handler   http.Handler
 }
 
@@ -138,7 +143,7 @@ func New(d Deps, opts Options) *Server {
 	s := &Server{
 		Deps: d, opts: opts,
 		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
-		markets: newLimiter(opts.MarketLimit), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
+		logins: make(chan struct{}, opts.MaxLogins), markets: newLimiter(opts.MarketLimit), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
 	}
 	s.handler = s.routes()
 	return s
