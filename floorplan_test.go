@@ -56,6 +56,8 @@ var floors = map[string][]string{
 	"admin":           {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	"ops":             {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 
+	"client": {}, // a player from outside, as a company writes one
+
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},

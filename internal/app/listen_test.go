@@ -96,8 +96,8 @@ func serving(t *testing.T, o listenOptions) *listener {
 	return l
 }
 
-// client speaks these protocols and trusts these certificates.
-func client(t *testing.T, set func(*http.Protocols), certs ...[]byte) *http.Client {
+// trusting speaks these protocols and trusts these certificates.
+func trusting(t *testing.T, set func(*http.Protocols), certs ...[]byte) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
 	for _, c := range certs {
@@ -142,7 +142,7 @@ func TestListen_protocols(t *testing.T) {
 		{"h2c", listenOptions{h2c: true}, h2c, "HTTP/2.0"},
 		{"h2c, an old client", listenOptions{h2c: true}, http1, "HTTP/1.1"},
 	} {
-		if got := get(client(t, c.set, cert), serving(t, c.o)); got != c.want && (c.want != "" || strings.HasPrefix(got, "HTTP/2")) {
+		if got := get(trusting(t, c.set, cert), serving(t, c.o)); got != c.want && (c.want != "" || strings.HasPrefix(got, "HTTP/2")) {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -178,7 +178,7 @@ func TestListen_boundsHandshakes(t *testing.T) {
 // A process that is about to leave tells HTTP/2 connections so, and who comes again comes on a new one.
 func TestListen_leavingOverHTTP2(t *testing.T) {
 	l := serving(t, listenOptions{h2c: true})
-	c := client(t, h2c)
+	c := trusting(t, h2c)
 	reused := func() (again bool) {
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { again = i.Reused }})
 		r, err := http.NewRequestWithContext(ctx, "GET", "http://"+l.Addr().String(), nil)
