@@ -129,7 +129,7 @@ func (s *Server) answer(c *gin.Context, number int64, result game.Result, err er
 	switch {
 	case errors.Is(err, game.ErrPending):
 		noStore(c)
-		c.Header("Retry-After", httpapi.RetryAfter())
+		c.Header("Retry-After", "1") // coins and replicas come soon, and a round must not be late for waiting
 		c.JSON(http.StatusAccepted, gin.H{"number": number, "status": "pending"})
 	case err != nil:
 		fail(c, err)

@@ -187,6 +187,17 @@ func (a *archive) Settled(_ context.Context, run inventory.Run, user string, num
 	return game.Settled{}, game.ErrPending
 }
 
+// Last gives the round of the highest number.
+func (a *archive) Last(ctx context.Context, run inventory.Run, user string) (last game.Settled, err error) {
+	err = game.ErrNotFound
+	for number := int64(1); number < 100; number++ {
+		if s, ok := a.rounds.Load(archived(run, user, number)); ok {
+			last, err = s.(game.Settled), nil
+		}
+	}
+	return last, err
+}
+
 func archived(run inventory.Run, user string, number int64) string {
 	return fmt.Sprintf("%s.%d.%s.%d", run.Campaign, run.Number, user, number)
 }

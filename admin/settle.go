@@ -26,8 +26,8 @@ type Books struct {
 // Progress tells how far a reader is with each pool of a run.
 type Progress func(ctx context.Context, campaign string, run int64) (map[int]event.Cursor, error)
 
-// settleMargin is for clocks of Redis primaries that differ.
-const settleMargin = 2 * time.Second
+// settleMargin is for ends that came in time and wait for coins, and for clocks of Redis primaries that differ.
+const settleMargin = game.Grace + 2*time.Second
 
 // ErrNotYet says why a run can't be settled now. It is no fault: ask again.
 var ErrNotYet = errors.New("not yet")

@@ -43,6 +43,10 @@ func (e *SkewError) Error() string {
 	return fmt.Sprintf("clock is off: %d ms have elapsed", e.ElapsedMS)
 }
 
+// Grace is how much later an end may come that came in time before and found too few coins in its shard: its player is
+// asked to come again, and must not be late for that.
+const Grace = 5 * time.Second
+
 // StartRequest begins a round.
 type StartRequest struct {
 	User    string
@@ -116,4 +120,6 @@ type Archive interface {
 	// Settled gives the result of a player's round. ErrPending while it may be on its way, ErrNotFound if it was
 	// never settled.
 	Settled(ctx context.Context, run inventory.Run, user string, number int64) (Settled, error)
+	// Last gives the player's last settled round of a run, or ErrNotFound.
+	Last(ctx context.Context, run inventory.Run, user string) (Settled, error)
 }

@@ -76,6 +76,9 @@ type Me struct {
 
 // Level is how full a campaign's pool is, and whether it takes new rounds.
 func (s *Service) Level(ctx context.Context, c *Live) (level inventory.Level, open bool, err error) {
+	if c.SettledAt != nil { // its pool has gone back, and its Redis may be gone
+		return inventory.Level{Campaign: c.ID, Run: c.Run, Funded: c.Pool}, false, nil
+	}
 	level, err = s.levels.Level(ctx, c.Life)
 	return level, level.Left > c.Floor, err
 }
@@ -86,6 +89,9 @@ func (s *Service) Start(ctx context.Context, campaign, user string, number int64
 	c, err := s.catalog.Get(ctx, campaign)
 	if err != nil {
 		return Open{}, err
+	}
+	if c.SettledAt != nil {
+		return Open{}, ErrNotLive
 	}
 	_, open, err := s.Level(ctx, c)
 	if err != nil {
@@ -121,6 +127,9 @@ func (s *Service) End(ctx context.Context, campaign, user string, number int64, 
 	t, err := s.verify(c, user, number, token)
 	if err != nil {
 		return Result{}, err
+	}
+	if c.SettledAt != nil {
+		return s.fromArchive(ctx, c, user, number, shakes)
 	}
 	elapsed := s.rounds.Now(ctx, c, user).UnixMilli() - t.StartedAt
 	settled, err := s.settle(ctx, c, t, shakes, elapsed)
@@ -238,13 +247,25 @@ func (c *Live) result(s Settled) Result {
 	}
 }
 
+// standing is where the player stands. A settled run is told from the archive: its Redis has nothing to say any more.
+func (s *Service) standing(ctx context.Context, c *Live, user string) (Standing, error) {
+	if c.SettledAt == nil {
+		return s.rounds.Standing(ctx, c, user)
+	}
+	last, err := s.archive.Last(ctx, c.Life, user)
+	if errors.Is(err, ErrNotFound) {
+		return Standing{}, nil
+	}
+	return Standing{Number: last.Round.Number, Last: &last}, err
+}
+
 // Me tells where the player stands.
 func (s *Service) Me(ctx context.Context, campaign, user string) (Me, error) {
 	c, err := s.catalog.Get(ctx, campaign)
 	if err != nil {
 		return Me{}, err
 	}
-	st, err := s.rounds.Standing(ctx, c, user)
+	st, err := s.standing(ctx, c, user)
 	if err != nil {
 		return Me{}, err
 	}
@@ -270,7 +291,7 @@ func (s *Service) Result(ctx context.Context, campaign, user string, number int6
 	if err != nil {
 		return Result{}, err
 	}
-	st, err := s.rounds.Standing(ctx, c, user)
+	st, err := s.standing(ctx, c, user)
 	if err != nil {
 		return Result{}, err
 	}

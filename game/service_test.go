@@ -80,6 +80,10 @@ func (s sums) Level(ctx context.Context, run inventory.Run) (inventory.Level, er
 // noArchive knows nothing, and all that ever comes has come.
 type noArchive struct{}
 
+func (noArchive) Last(context.Context, inventory.Run, string) (game.Settled, error) {
+	return game.Settled{}, game.ErrNotFound
+}
+
 func (noArchive) Settled(context.Context, inventory.Run, string, int64) (game.Settled, error) {
 	return game.Settled{}, game.ErrNotFound
 }
@@ -321,6 +325,71 @@ func TestCampaignThatIsNotThere(t *testing.T) {
 		if !errors.Is(err, game.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", name, err)
 		}
+	}
+}
+
+// lost is a store whose server lost everything.
+type lost struct{ game.Rounds }
+
+func (lost) Start(context.Context, *game.Live, game.StartRequest) (game.Started, error) {
+	return game.Started{}, game.ErrBusy
+}
+
+func (lost) Settle(context.Context, *game.Live, game.SettleRequest) (game.Settled, error) {
+	return game.Settled{}, game.ErrBusy
+}
+
+func (lost) Standing(context.Context, *game.Live, string) (game.Standing, error) {
+	return game.Standing{}, game.ErrBusy
+}
+
+// kept is an archive with one round of ann's.
+type kept struct{ settled game.Settled }
+
+func (k kept) Settled(_ context.Context, _ inventory.Run, user string, number int64) (game.Settled, error) {
+	if user != "ann" || number != k.settled.Round.Number {
+		return game.Settled{}, game.ErrNotFound
+	}
+	return k.settled, nil
+}
+
+func (k kept) Last(ctx context.Context, run inventory.Run, user string) (game.Settled, error) {
+	return k.Settled(ctx, run, user, k.settled.Round.Number)
+}
+
+// A settled run is told from the archive: what its Redis had may be gone.
+func TestSettledRun_needsNoRedis(t *testing.T) {
+	at := newTable(t)
+	open := at.begin("ann", 1)
+	want, err := at.End(t.Context(), "demo", "ann", 1, open.Token, 60)
+	at.must(err)
+	live := at.clock.Now()
+	st, err := at.model.Standing(t.Context(), gametest.Campaign("demo", 2, func(c *game.Campaign) { *c = *at.c }), "ann")
+	at.must(err)
+	settled := *at.c
+	settled.SettledAt, settled.Version = &live, settled.Version+1
+	after := game.New(game.Deps{
+		Catalog: game.NewCatalog(newShelf(), newShelf(&settled), keyring(t, "test", "new"), at.clock, game.CacheOptions{}),
+		Rounds:  lost{}, Levels: sums{at.model}, Coins: at.coins, Archive: kept{*st.Last},
+	})
+	if got, err := after.End(t.Context(), "demo", "ann", 1, open.Token, 60); err != nil || got != want {
+		t.Errorf("got %+v, %v, want the same result %+v", got, err, want)
+	}
+	if _, err := after.End(t.Context(), "demo", "ann", 1, open.Token, 61); !errors.Is(err, game.ErrConflict) {
+		t.Errorf("got %v for other shakes, want ErrConflict", err)
+	}
+	if got, err := after.Result(t.Context(), "demo", "ann", 1); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	me, err := after.Me(t.Context(), "demo", "ann")
+	if at.must(err); me.Last == nil || *me.Last != want || me.Coins != want.Total || me.NextNumber != 2 {
+		t.Errorf("got %+v, want the one round", me)
+	}
+	if me, err := after.Me(t.Context(), "demo", "bob"); err != nil || me.Last != nil || me.NextNumber != 1 {
+		t.Errorf("bob: got %+v, %v, want nothing played", me, err)
+	}
+	if _, err := after.Start(t.Context(), "demo", "ann", 2); !errors.Is(err, game.ErrNotLive) {
+		t.Errorf("got %v, want ErrNotLive", err)
 	}
 }
 

@@ -96,6 +96,7 @@ func Run(t *testing.T, newStore func(t *testing.T) Store) {
 		"an end settles without its start":                       endLostStart,
 		"an end with an impossible clock is told the right time": endSkew,
 		"a short shard pays nothing until it has all":            endShort,
+		"who waits for coins is not late for that":               endWaits,
 		"a dry shard pays what it has":                           endDry,
 		"a player's cap holds over rounds":                       endPlayerCap,
 		"10000 concurrent starts on one chance give one round":   concurrentStarts,
@@ -373,6 +374,29 @@ func endShort(t *testing.T, e *exam) {
 	}
 	e.must(Fund(e.ctx, e.Pools, e.c.Life, 2, 5))
 	r, err := e.settle("ann", s, 80, 11)
+	e.must(err)
+	if r.Round.Paid != 11 {
+		t.Errorf("paid %d, want 11", r.Round.Paid)
+	}
+}
+
+// Two rounds are over their late time when coins come: the one whose end had come in time is paid, the other is late.
+func endWaits(t *testing.T, e *exam) {
+	e.play(1, 10, func(c *game.Campaign) { c.RoundMS, c.LateMS = 1000, 100 })
+	ann, err := e.start("ann", 1)
+	e.must(err)
+	bob, err := e.start("bob", 1)
+	e.must(err)
+	_, err = e.settle("ann", ann, 80, 11)
+	var short *game.ShortError
+	if !errors.As(err, &short) {
+		t.Fatalf("got %v, want short", err)
+	}
+	time.Sleep(1300 * time.Millisecond)
+	e.must(Fund(e.ctx, e.Pools, e.c.Life, 2, 5))
+	_, err = e.settle("bob", bob, 80, 1)
+	e.want(err, game.ErrTooLate)
+	r, err := e.settle("ann", ann, 80, 11)
 	e.must(err)
 	if r.Round.Paid != 11 {
 		t.Errorf("paid %d, want 11", r.Round.Paid)

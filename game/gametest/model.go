@@ -42,6 +42,7 @@ type player struct {
 	started int64
 	epoch   int64
 	last    *game.Settled
+	waiting int64 // number of the round whose end came in time and found too few coins
 }
 
 // NewModel makes a model without pools that goes by this clock.

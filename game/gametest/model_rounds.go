@@ -69,7 +69,7 @@ func (m *Model) Settle(_ context.Context, c *game.Live, r game.SettleRequest) (g
 	if done, err := one.repeat(r); done != nil || err != nil {
 		return *orZero(done), err
 	}
-	if err := m.window(c, p, r); err != nil {
+	if err := m.window(c, p, r, one.waiting == r.Token.Number); err != nil {
 		return game.Settled{}, err
 	}
 	total := int64(0)
@@ -85,6 +85,8 @@ func (m *Model) Settle(_ context.Context, c *game.Live, r game.SettleRequest) (g
 	}
 	if paid > p.Left {
 		p.Need = max(p.Need, paid)
+		one.waiting = r.Token.Number
+		p.players[r.Token.User] = one
 		return game.Settled{}, &game.ShortError{Need: paid}
 	}
 	p.Left, p.Issued = p.Left-paid, p.Issued+paid
@@ -122,13 +124,16 @@ func (one player) repeat(r game.SettleRequest) (*game.Settled, error) {
 }
 
 // window checks the times of an end.
-func (m *Model) window(c *game.Live, p *pool, r game.SettleRequest) error {
-	now := m.now().UnixMilli()
+func (m *Model) window(c *game.Live, p *pool, r game.SettleRequest, waiting bool) error {
+	now, deadline := m.now().UnixMilli(), p.deadline(c, r.Token.StartedAt)
+	if waiting {
+		deadline += game.Grace.Milliseconds()
+	}
 	real := min(now-r.Token.StartedAt, c.RoundMS)
 	switch {
 	case now < r.Token.StartedAt+c.EarlyMS:
 		return game.ErrTooEarly
-	case now > p.deadline(c, r.Token.StartedAt):
+	case now > deadline:
 		return game.ErrTooLate
 	case r.ElapsedMS > real+100 || r.ElapsedMS < real-2000:
 		return &game.SkewError{ElapsedMS: real}

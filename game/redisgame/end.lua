@@ -2,7 +2,8 @@
 --
 -- KEYS  1 pool   2 outbox   3… player hashes, one a call
 -- ARGV  1 host   2 round ms   3 late ms   4 early ms: no round may end sooner after its start
---       5 cap of a player's coins in the run (0: none)
+--       5 cap of a player's coins in the run (0: none)   6 grace ms: so much later may an end come that came in time
+--       before and found its slice short
 --       then for each call: user, number, started at ms, start epoch, shakes, elapsed ms (counted),
 --       computed coins, granted chances
 -- gives {"ok", now ms, result…} or {"fenced", now ms}; a result is one of
@@ -28,13 +29,14 @@ local left, issued, dry = tonumber(pool[5]), tonumber(pool[6]), pool[10] == '1'
 local need = tonumber(pool[11]) or 0
 local seq = string.format('%d', pool[3] + 1)
 local round, late, early, cap = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local grace = tonumber(ARGV[6])
 
-local results, writes, lines, touched, short = {'ok', stamp}, {}, {}, {}, 0
+local results, writes, lines, touched, waits, short = {'ok', stamp}, {}, {}, {}, {}, 0
 for i = 3, #KEYS do
-  local a = 6 + (i - 3) * 8
+  local a = 7 + (i - 3) * 8
   local number, started = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
   local elapsed, computed = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
-  local p = redis.pcall('HMGET', KEYS[i], 'n', 'r')
+  local p = redis.pcall('HMGET', KEYS[i], 'n', 'r', 'w')
   local result
   if p.err then
     result = 'error ' .. p.err
@@ -54,7 +56,7 @@ for i = 3, #KEYS do
     elseif number < settled then result = 'old'
     elseif number < last then result = 'late'
     elseif now < started + early then result = 'early'
-    elseif now > math.max(started + round, reopened) + late then result = 'late'
+    elseif now > math.max(started + round, reopened) + late + (p[3] == ARGV[a + 1] and grace or 0) then result = 'late'
     elseif elapsed > real + 100 or elapsed < real - 2000 then result = 'skew ' .. string.format('%d', real)
     else
       local paid = computed
@@ -63,6 +65,7 @@ for i = 3, #KEYS do
       if paid > left then
         short = math.max(short, paid)
         result = 'short ' .. string.format('%d', paid)
+        if p[3] ~= ARGV[a + 1] then waits[#waits + 1] = {KEYS[i], ARGV[a + 1]} end
       else
         left, issued, total = left - paid, issued + paid, total + paid
         local chances = math.max(0, tonumber(ARGV[a + 7]) - number)
@@ -90,6 +93,8 @@ if #writes > 0 then
 end
 -- A repeat must not be answered before its first write is on the replicas: this write puts the WAIT behind it.
 for _, t in ipairs(touched) do redis.call('HSET', t[1], 'n', t[2]) end
+-- Whoever came in time and found too few coins is not late when he comes again, as he is asked to.
+for _, w in ipairs(waits) do redis.call('HSET', w[1], 'w', w[2]) end
 -- A hint for the keeper, which brings coins from idle shards; no accounting hangs on it.
 if short > need then redis.call('HSET', POOL, 'need', string.format('%d', short)) end
 return results

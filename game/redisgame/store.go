@@ -95,7 +95,7 @@ func (s *Store) head(sc *redisdb.Script, c *game.Live, keys *redisdb.Keys, shard
 	case start:
 		h.Args = []any{r.starts, r.ends, r.round, r.late}
 	case end:
-		h.Args = []any{r.round, r.late, r.early, r.cap}
+		h.Args = []any{r.round, r.late, r.early, r.cap, game.Grace.Milliseconds()}
 	case read:
 		h.Keys = h.Keys[:1]
 	}

@@ -31,6 +31,15 @@ func (d *draws) Draw(ctx context.Context, run inventory.Run, shard int, need int
 	return n.(int64), nil
 }
 
+// Last implements game.Archive.
+func (a archive) Last(ctx context.Context, run inventory.Run, user string) (game.Settled, error) {
+	r, err := a.ledger.LastRound(ctx, run.Campaign, run.Number, user)
+	if errors.Is(err, reward.ErrNotFound) {
+		return game.Settled{}, game.ErrNotFound
+	}
+	return game.Settled{Round: r.Round, At: r.Position, Safe: true}, err
+}
+
 // missing tells whether a round is on its way to the ledger or will never come there.
 func (a archive) missing(ctx context.Context, run inventory.Run, user string, number int64) error {
 	passed, err := a.ledger.Passed(ctx, run.Campaign, run.Number, user, number)

@@ -19,6 +19,7 @@ type Ledger interface {
 	Balance(ctx context.Context, user string) (int64, error)
 	History(ctx context.Context, user, before string, limit int) ([]reward.Entry, string, error)
 	Round(ctx context.Context, campaign string, run int64, user string, number int64) (reward.Record, error)
+	LastRound(ctx context.Context, campaign string, run int64, user string) (reward.Record, error)
 	RoundByID(ctx context.Context, id string) (reward.Record, error)
 	Progress(ctx context.Context, campaign string, run int64) (map[int]reward.Shard, error)
 	Sums(ctx context.Context, campaign string, run int64) (reward.Sums, error)
@@ -37,6 +38,7 @@ func RunLedger(t *testing.T, newLedger func(testing.TB) Ledger) {
 		"duplicate round":    duplicateRound,
 		"duplicate in batch": duplicateInBatch,
 		"duplicate funding":  duplicateFunding,
+		"last round":         lastRound,
 		"dead letter":        deadLetter,
 		"dead fence":         deadFence,
 		"history pages":      historyPages,
@@ -111,6 +113,28 @@ func grants(t *testing.T, l Ledger) {
 	}
 	if got := shard(t, l, "demo", 0); got != want {
 		t.Errorf("shard: got %+v, want %+v", got, want)
+	}
+}
+
+func lastRound(t *testing.T, l Ledger) {
+	w := NewWriter("demo", 0)
+	w.Credit(100)
+	for _, coins := range []int64{5, 0, 7} {
+		w.Start("ann")
+		w.End(Win{"ann", coins})
+	}
+	apply(t, l, w.Log...)
+	if r, err := l.LastRound(t.Context(), "demo", 1, "ann"); err != nil || r.Number != 3 || r.Paid != 7 || r.Total != 12 {
+		t.Errorf("got %+v, %v, want round 3 with 7 of 12 coins", r, err)
+	}
+	for _, other := range []struct {
+		campaign string
+		run      int64
+		user     string
+	}{{"demo", 2, "ann"}, {"dem", 1, "ann"}, {"demo", 1, "an"}} {
+		if r, err := l.LastRound(t.Context(), other.campaign, other.run, other.user); !errors.Is(err, reward.ErrNotFound) {
+			t.Errorf("%v: got %+v, %v, want ErrNotFound", other, r, err)
+		}
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"github.com/shake-live/shake/reward"
 )
 
-const selectRound = `SELECT campaign, run, user, number, start_epoch, shard, epoch, seq, started_at, shakes,
+const selectRounds = `SELECT campaign, run, user, number, start_epoch, shard, epoch, seq, started_at, shakes,
 	elapsed_ms, computed, paid, total, chances_left, settled_at, state, reason FROM rounds
-	WHERE campaign = ? AND run = ? AND user = ? AND number = ?`
+	WHERE campaign = ? AND run = ? AND user = ?`
+
+const selectRound = selectRounds + " AND number = ?"
 
 // Round finds a player's round by its number. Should a number have been settled under two epochs, which a
 // lost start can lead to, the later one is it.
@@ -17,6 +19,15 @@ func (s *Store) Round(ctx context.Context, campaign string, run int64, user stri
 	r, err := s.round(ctx, selectRound+" ORDER BY start_epoch DESC LIMIT 1", campaign, run, user, number)
 	if err != nil {
 		return reward.Record{}, fmt.Errorf("round %d of %s.%d: %w", number, campaign, run, err)
+	}
+	return r, nil
+}
+
+// LastRound finds a player's last settled round of a run.
+func (s *Store) LastRound(ctx context.Context, campaign string, run int64, user string) (reward.Record, error) {
+	r, err := s.round(ctx, selectRounds+" ORDER BY number DESC, start_epoch DESC LIMIT 1", campaign, run, user)
+	if err != nil {
+		return reward.Record{}, fmt.Errorf("last round of %s.%d: %w", campaign, run, err)
 	}
 	return r, nil
 }
