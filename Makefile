@@ -13,7 +13,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 dev: ## all roles on embedded servers with the demo campaign; Ctrl-C ends it
-	go run ./cmd/shake dev $(ARGS)
+	@go build -o bin/shake ./cmd/shake && exec bin/shake dev $(ARGS)
 
 build: ## bin/shake, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/shake ./cmd/shake

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shake-live/shake/event"
@@ -149,11 +150,11 @@ func (o *Office) begin(ctx context.Context, c game.Campaign, version, run int64)
 
 // change stores a new version of the present run. Coins that its pool has too few or too many are ordered with it.
 func (o *Office) change(ctx context.Context, want, have game.Campaign) (*game.Campaign, bool, error) {
-	if want.Shards != have.Shards {
-		return nil, false, fmt.Errorf("%w: shards are fixed for a run", ErrRunning)
+	if want.Shards != have.Shards || want.Market != have.Market {
+		return nil, false, fmt.Errorf("%w: shards and market are fixed for a run", ErrRunning)
 	}
-	if !o.clock.Now().Before(have.StartsAt) && !samePlay(want, have) {
-		return nil, false, fmt.Errorf("%w: starts_at, round, game, curve, shake_rate, round_cap and player_cap", ErrRunning)
+	if changed := changedPlay(want, have); len(changed) > 0 && !o.clock.Now().Before(have.StartsAt) {
+		return nil, false, fmt.Errorf("%w: %s", ErrRunning, strings.Join(changed, ", "))
 	}
 	want.Run, want.KeyID, want.Since, want.Version = have.Run, have.KeyID, have.Since, have.Version+1
 	more, err := o.missing(ctx, &want)
@@ -167,11 +168,22 @@ func (o *Office) change(ctx context.Context, want, have game.Campaign) (*game.Ca
 	return &want, true, o.campaigns.Save(ctx, &want, have.Version, orders...)
 }
 
-// samePlay tells whether rounds are played and paid alike under both. A run keeps that once it has begun: a round's
-// coins are derived again from the run's campaign, whenever it was played.
-func samePlay(a, b game.Campaign) bool {
-	return a.StartsAt.Equal(b.StartsAt) && a.RoundMS == b.RoundMS && a.Game == b.Game && a.ShakeRate == b.ShakeRate &&
-		a.RoundCap == b.RoundCap && a.PlayerCap == b.PlayerCap && slices.Equal(a.Curve, b.Curve)
+// changedPlay names what decides how rounds are played and paid, as far as it differs. A run keeps that once it has
+// begun: a round's coins are derived again from the run's campaign, whenever it was played.
+func changedPlay(a, b game.Campaign) (names []string) {
+	for _, part := range []struct {
+		name string
+		same bool
+	}{
+		{"starts_at", a.StartsAt.Equal(b.StartsAt)}, {"round", a.RoundMS == b.RoundMS}, {"game", a.Game == b.Game},
+		{"shake_rate", a.ShakeRate == b.ShakeRate}, {"round_cap", a.RoundCap == b.RoundCap},
+		{"player_cap", a.PlayerCap == b.PlayerCap}, {"curve", slices.Equal(a.Curve, b.Curve)},
+	} {
+		if !part.same {
+			names = append(names, part.name)
+		}
+	}
+	return names
 }
 
 // missing is how many coins the run's bank is to be given, or to give back (negative), for the campaign's pool. It

@@ -80,7 +80,7 @@ func NewMetrics() *Metrics {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := maker{reg}
-	return &Metrics{
+	m := &Metrics{
 		Registry:  reg,
 		requests:  f.counter("shake_http_requests_total", "Requests answered, by route, status and error code.", "route", "method", "status", "code"),
 		latency:   f.histogram("shake_http_request_duration_seconds", "Time from the request's head to its answer.", latencyBuckets, "route", "method"),
@@ -130,6 +130,10 @@ func NewMetrics() *Metrics {
 		granted:  f.counter("shake_ledger_total", "What the ledger booked: rounds, grants, coins.", "what"),
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),
 	}
+	for _, reason := range []string{"oom", "noreplicas", "misconf"} {
+		m.refusals.WithLabelValues(reason) // an alarm on their rate needs them to be there before the first
+	}
+	return m
 }
 
 // maker registers what it makes.

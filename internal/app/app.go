@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -183,12 +184,29 @@ func (a *App) Reload(cfg config.Config) error {
 
 // checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
 // primary of several, so a process that serves players is ready then too, whatever else it does; the metrics tell of
-// the rest.
+// the rest. Replicas must have been there once: without any no end would ever be safe, but one that is lost on the night
+// must not take all nodes away.
 func (a *App) checks() []ops.Check {
+	replicas := func(ctx context.Context) error { return a.redis.WantReplicas(ctx, a.cfg.Durability.Needed()) }
 	if a.has(RoleAPI) {
-		return []ops.Check{{Name: "redis", Fn: a.redis.PingAny}, {Name: "campaigns", Fn: a.knowsCampaigns}}
+		return []ops.Check{{Name: "redis", Fn: a.redis.PingAny}, {Name: "campaigns", Fn: a.knowsCampaigns}, {Name: "replicas", Fn: once(replicas)}}
 	}
-	return []ops.Check{{Name: "redis", Fn: a.redis.Ping}, {Name: "kafka", Fn: a.bus.Ping}, {Name: "sql", Fn: a.sql.Ping}}
+	return []ops.Check{
+		{Name: "redis", Fn: a.redis.Ping}, {Name: "kafka", Fn: a.bus.Ping}, {Name: "sql", Fn: a.sql.Ping}, {Name: "replicas", Fn: replicas},
+	}
+}
+
+// once asks until all was well for the first time.
+func once(check func(context.Context) error) func(context.Context) error {
+	var well atomic.Bool
+	return func(ctx context.Context) error {
+		if well.Load() {
+			return nil
+		}
+		err := check(ctx)
+		well.Store(err == nil)
+		return err
+	}
 }
 
 // knowsCampaigns fails closed: a node that never had the campaigns must not take players. One that had them goes
@@ -201,6 +219,7 @@ func (a *App) knowsCampaigns(ctx context.Context) error {
 // Run serves until ctx ends, then drains: first the door turns not ready, then requests under way are answered,
 // then the worker comes to rest. Close ends the rest.
 func (a *App) Run(ctx context.Context) error {
+	a.log.Info("serving", "roles", a.roles, "players", a.AccessURL(), "ops", a.OpsURL())
 	g, failed := errgroup.WithContext(ctx)
 	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBehind()
@@ -215,6 +234,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(a.ops.serve)
 	g.Go(func() error {
 		<-failed.Done()
+		a.log.Info("draining")
 		a.drain()
 		stopBehind()
 		wg.Wait()
@@ -281,7 +301,9 @@ func (a *App) quietly(ctx context.Context, what string, err error) {
 // warmAll warms for every campaign that is known at the start.
 func (a *App) warmAll(ctx context.Context) {
 	lives, err := a.catalog.Market(ctx, "")
-	a.quietly(ctx, "warming", err)
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("campaigns are not known yet; the first to ask reads them", "err", err)
+	}
 	for _, live := range lives {
 		a.warm(ctx, live.ID)
 	}
@@ -307,4 +329,7 @@ func (a *App) Warm(ctx context.Context, id string) error {
 }
 
 // Close ends all connections, last opened first.
-func (a *App) Close() error { return a.stops.closeAll() }
+func (a *App) Close() error {
+	defer a.log.Info("ended")
+	return a.stops.closeAll()
+}

@@ -114,6 +114,7 @@ func (s *stack) openRedis(ctx context.Context) (err error) {
 	if s.cfg.Redis.TLS {
 		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
+	redisdb.LogTo(s.log)
 	if s.redis, err = redisdb.Open(ctx, opts); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/game"
@@ -81,10 +82,32 @@ func (t Target) with(ctx context.Context, log *slog.Logger, fn func(*stack) erro
 // Apply checks, stores, funds and publishes a campaign's file.
 func (t Target) Apply(ctx context.Context, log *slog.Logger, spec admin.Spec) (c *game.Campaign, changed bool, err error) {
 	err = t.with(ctx, log, func(s *stack) error {
+		if err := s.waitForReplicas(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
 		c, changed, err = s.office.Apply(ctx, spec)
 		return err
 	})
 	return c, changed, err
+}
+
+// replicaWait is how long a campaign waits for replicas that are still copying their primaries.
+const replicaWait = 15 * time.Second
+
+// waitForReplicas tells in time what would keep pools from being funded.
+func (s *stack) waitForReplicas(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, replicaWait)
+	defer cancel()
+	for {
+		err := s.redis.WantReplicas(ctx, s.cfg.Durability.Needed())
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+		if ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // List gives all campaigns.

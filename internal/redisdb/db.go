@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -67,6 +68,16 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// LogTo has what go-redis would print by itself, such as each failed dial of a fail-over, go to log at level debug: what
+// somebody should look at is an error of a call, and is told there. It holds for the whole process, as go-redis has it.
+func LogTo(log *slog.Logger) { redis.SetLogger(printer{log}) }
+
+type printer struct{ log *slog.Logger }
+
+func (p printer) Printf(ctx context.Context, format string, args ...any) {
+	p.log.DebugContext(ctx, "go-redis", "says", fmt.Sprintf(format, args...))
 }
 
 // forNode sets what go-redis leaves off by default and we rely on: a context's deadline holds on the wire,
