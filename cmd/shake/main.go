@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"runtime/debug"
 	"syscall"
 
@@ -55,6 +56,9 @@ func run(args []string, out, errOut io.Writer) int {
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(&streams{out: out, err: errOut}); err != nil {
 		fmt.Fprintln(errOut, "shake:", err)
+		if slices.Contains(args, "--json") && !errors.Is(err, errFinding) { // a finding has its document already
+			_ = writeJSON(out, map[string]string{"error": err.Error()}) // what can't be written is told above
+		}
 		return exitCode(err)
 	}
 	return exitFine
