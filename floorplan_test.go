@@ -22,7 +22,9 @@ var floors = map[string][]string{
 	"event/eventtest":             {"event"},
 	"inventory":                   {"event"},
 	"inventory/inventorytest":     {"event", "event/eventtest", "inventory"},
-	"game":                        {"event", "inventory"},
+	"game/fairplay":               {},
+	"game":                        {"event", "inventory", "game/fairplay"},
+	"game/referee":                {"game", "game/fairplay"},
 	"game/gametest":               {"event", "inventory", "game"},
 	"leaderboard":                 {"event"},
 	"leaderboard/leaderboardtest": {"event", "leaderboard"},
@@ -43,6 +45,7 @@ var floors = map[string][]string{
 	"inventory/redispool":    {"event", "inventory", "internal/redisdb"},
 	"game/redisgame":         {"event", "inventory", "game", "internal/redisdb"},
 	"game/sqlcatalog":        {"event", "inventory", "game", "internal/sqldb"},
+	"game/sqljudgements":     {"game/fairplay", "game/referee", "internal/sqldb"},
 	"leaderboard/redisboard": {"event", "leaderboard", "internal/redisdb"},
 	"leaderboard/sqlboard":   {"event", "leaderboard", "internal/sqldb"},
 	"reward/sqlcursor":       {"event", "reward", "internal/sqldb"},
@@ -53,7 +56,7 @@ var floors = map[string][]string{
 	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	// It says who refuses and who can't be reached in the door's own words, so it stands on the door, not under it.
 	"access/platform": {"event", "game", "access"},
-	"admin":           {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
+	"admin":           {"event", "inventory", "game", "game/fairplay", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	"ops":             {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 
 	"client": {}, // a player from outside, as a company writes one

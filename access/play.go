@@ -112,6 +112,9 @@ func (s *Server) postEnd(ctx context.Context, c *gin.Context, who Session) {
 	}
 	result, err := s.Game.End(ctx, c.Param("id"), who.User, n, *body.Token, *body.Shakes)
 	s.answer(c, n, result, err)
+	if err == nil && s.Referee != nil {
+		s.Referee.Ended(result.ID, who.Device, *body.Shakes, body.Beats)
+	}
 }
 
 func (s *Server) getRound(ctx context.Context, c *gin.Context, who Session) {

@@ -61,6 +61,11 @@ type Inboxes interface {
 	Receipt(ctx context.Context, user, id string, at time.Time) (bool, error)
 }
 
+// Referee hears of rounds that were settled and answered. It must not wait, and beats are its own from then on.
+type Referee interface {
+	Ended(round game.RoundID, device string, shakes int64, beats []int64)
+}
+
 // Options bounds the door. The zero value of a field means its default.
 type Options struct {
 	UserLimit    Limit            // calls of one player; default: none
@@ -118,6 +123,7 @@ type Deps struct {
 	Wallets   Wallets
 	Inboxes   Inboxes
 	Live      *Hub
+	Referee   Referee // nil: nobody judges
 	Sessions  *Sessions
 	Providers map[string]Provider
 	Clock     clock.Clock

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/game/fairplay"
 	"github.com/shake-live/shake/internal/yamlfile"
 )
 
@@ -35,6 +36,7 @@ type Spec struct {
 	ShakeRate int64             `yaml:"shake_rate"`
 	Curve     []game.Piece      `yaml:"curve"`
 	Assets    map[string]string `yaml:"assets"`
+	FairPlay  fairplay.Rules    `yaml:"fair_play"`
 }
 
 // Length is a span of time of whole milliseconds.
@@ -88,7 +90,7 @@ func (s Spec) Campaign() game.Campaign {
 		WarmupAt: ms(s.WarmupAt.Time), StartsAt: ms(s.StartsAt.Time), EndsAt: ms(s.EndsAt.Time),
 		RoundMS: s.Round.ms(), EarlyMS: game.DefaultEarlyMS(s.Round.ms()), LateMS: game.DefaultLateMS,
 		Chances: s.Chances, Pool: s.Pool, Floor: s.Floor, RoundCap: s.RoundCap, PlayerCap: s.PlayerCap,
-		Shards: s.Shards, ShakeRate: s.ShakeRate, Curve: s.Curve, Assets: s.Assets,
+		Shards: s.Shards, ShakeRate: s.ShakeRate, Curve: s.Curve, Assets: s.Assets, FairPlay: s.FairPlay,
 	}
 	if s.Early != nil {
 		c.EarlyMS = s.Early.ms()
@@ -99,12 +101,20 @@ func (s Spec) Campaign() game.Campaign {
 	if c.WarmupAt.IsZero() {
 		c.WarmupAt = c.StartsAt
 	}
-	for i, p := range c.Curve { // what can't be a number must not reach a store
-		if math.IsNaN(p.Probability) {
-			c.Curve[i].Probability = -1
-		}
+	for i := range c.Curve {
+		aNumber(&c.Curve[i].Probability)
 	}
+	aNumber(&c.FairPlay.MinVariation)
+	aNumber(&c.FairPlay.MaxRate)
+	aNumber(&c.FairPlay.MinScore)
 	return c
+}
+
+// aNumber makes what is none invalid: it must not reach a store.
+func aNumber(v *float64) {
+	if math.IsNaN(*v) {
+		*v = -1
+	}
 }
 
 // ms drops what Redis does not count.

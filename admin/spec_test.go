@@ -12,6 +12,7 @@ import (
 
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/game/fairplay"
 )
 
 // show is a campaign's file.
@@ -56,9 +57,11 @@ func TestParseSpec_defaults(t *testing.T) {
 }
 
 func TestParseSpec_everyField(t *testing.T) {
-	text := show + "game: shake\nwarmup_at: 2026-11-11T11:30:00.500Z\nearly: 0s\nlate: 1m30s\nfloor: 10\nround_cap: 20\nplayer_cap: 30\nshake_rate: 9\nassets: {logo: /l.png}\n"
+	text := show + "game: shake\nwarmup_at: 2026-11-11T11:30:00.500Z\nearly: 0s\nlate: 1m30s\nfloor: 10\nround_cap: 20\nplayer_cap: 30\nshake_rate: 9\nassets: {logo: /l.png}\n" +
+		"fair_play: {mode: off, min_beats: 20, min_variation: 0.03, min_interval_ms: 40, max_rate: 15, max_accounts: 3, min_score: 0.6}\n"
 	got := parse(t, text).Campaign()
 	if got.EarlyMS != 0 || got.LateMS != 90_000 || got.Floor != 10 || got.RoundCap != 20 || got.PlayerCap != 30 || got.ShakeRate != 9 ||
+		got.FairPlay != (fairplay.Rules{Mode: fairplay.Off, MinBeats: 20, MinVariation: 0.03, MinIntervalMS: 40, MaxRate: 15, MaxAccounts: 3, MinScore: 0.6}) ||
 		got.Assets["logo"] != "/l.png" || !got.WarmupAt.Equal(time.Date(2026, 11, 11, 11, 30, 0, 500_000_000, time.UTC)) {
 		t.Errorf("got %+v, want what the file says", got)
 	}
@@ -104,6 +107,9 @@ func TestParseSpec_refuses(t *testing.T) {
 		with("starts_at", "tonight"):                     "want a time with its zone",
 		with("starts_at", "7"):                           "want a time with its zone",
 		with("assets", "[a]"):                            "[13:9]",
+		with("fair_play", "{min_beat: 3}"):               `unknown field "min_beat"`,
+		with("fair_play", "shadow"):                      "[13:12]",
+		with("fair_play", "{min_beats: 9.5}"):            "want a whole number",
 		show + "---\nid: other\n":                        "want one document, not two",
 		"- a":                                            "campaign file",
 		"\xff":                                           "campaign file",
@@ -142,7 +148,7 @@ func FuzzParseSpec(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(example), show, "", "id: &a [*a]", "curve: [{}]", "late: null", "\xff", "? :", "starts_at: !!timestamp 2026"} {
+	for _, seed := range []string{string(example), show, "", "id: &a [*a]", "curve: [{}]", "late: null", "\xff", "? :", "starts_at: !!timestamp 2026", "fair_play: {mode: off, max_rate: .nan}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -155,4 +161,18 @@ func FuzzParseSpec(f *testing.F) {
 			t.Errorf("%q is %+v at first and then %+v, %v", text, one, two, err)
 		}
 	})
+}
+
+// The rules of fair play are checked with the campaign.
+func TestSpec_fairPlayIsValidated(t *testing.T) {
+	for text, want := range map[string]string{
+		"{}": "", "{mode: shadow}": "", "{mode: off}": "", "{mode: punish}": `fair_play: mode "punish": want shadow or off`,
+		"{min_variation: .nan}": "fair_play: min_variation", "{min_beats: 3}": "fair_play: min_beats 3: want 8 to 1000",
+	} {
+		c := parse(t, show+"fair_play: "+text+"\n").Campaign()
+		err := c.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("fair_play: %s: got %v, want %q", text, err, want)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game/fairplay"
 	"github.com/shake-live/shake/inventory"
 )
 
@@ -48,6 +49,8 @@ type Campaign struct {
 	Shards    int   `json:"shards"`     // fixed for the run
 	ShakeRate int64 `json:"shake_rate"` // shakes a second that count at most
 	Curve     Curve `json:"curve"`
+
+	FairPlay fairplay.Rules `json:"fair_play,omitzero"` // what is zero is the default
 
 	Assets    map[string]string `json:"assets,omitempty"`
 	KeyID     string            `json:"key_id"` // of the master key that the run's keys come from
@@ -138,6 +141,6 @@ func (c *Campaign) Validate() error {
 	need(c.PlayerCap >= 0 && c.PlayerCap <= c.Pool, "player_cap %d: want 0 to the pool", c.PlayerCap)
 	need(c.Shards >= 1 && c.Shards <= inventory.MaxShards, "shards %d: want 1 to %d", c.Shards, inventory.MaxShards)
 	need(c.ShakeRate >= 1 && c.ShakeRate <= 100, "shake_rate %d: want 1 to 100 a second", c.ShakeRate)
-	errs = append(errs, c.Curve.Validate())
+	errs = append(errs, c.Curve.Validate(), c.FairPlay.Validate())
 	return errors.Join(errs...)
 }

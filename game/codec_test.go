@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game/fairplay"
 )
 
 var (
@@ -343,5 +344,17 @@ func TestCampaign_stages(t *testing.T) {
 	}
 	if got, want := c.OverAt(), c.EndsAt.Add(40*time.Second); !got.Equal(want) {
 		t.Errorf("over at %s, want %s: a round of 10 s and 30 s to be late", got, want)
+	}
+}
+
+// Campaigns stored before there was fair play are read as they were, and keep their JSON.
+func TestCampaign_withoutFairPlay(t *testing.T) {
+	doc, err := json.Marshal(validCampaign())
+	if err != nil || strings.Contains(string(doc), "fair_play") {
+		t.Fatalf("got %s, %v, want nothing of fair play", doc, err)
+	}
+	var c Campaign
+	if err := json.Unmarshal(doc, &c); err != nil || c.Validate() != nil || c.FairPlay.Filled(c.ShakeRate).Mode != fairplay.Shadow {
+		t.Errorf("got %+v, %v, want the defaults", c.FairPlay, err)
 	}
 }

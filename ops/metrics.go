@@ -66,6 +66,11 @@ type Metrics struct {
 	pushed   *prometheus.CounterVec
 	pushErrs prometheus.Counter
 
+	judged   *prometheus.CounterVec
+	flagged  *prometheus.CounterVec
+	unjudged *prometheus.CounterVec
+	crowded  *prometheus.CounterVec
+
 	oddities *prometheus.CounterVec
 }
 
@@ -126,6 +131,11 @@ func NewMetrics() *Metrics {
 		shown:    f.counter("shake_notices_shown_total", "Notices whose first receipt came: divided by the first pushes, the reached rate.").WithLabelValues(),
 		pushed:   f.counter("shake_notices_pushed_total", "Notices pushed, for the first time or again.", "push"),
 		pushErrs: f.counter("shake_notices_push_errors_total", "Pushes that failed; the notices are pushed again.").WithLabelValues(),
+
+		judged:   f.counter("shake_fairplay_judged_total", "Rounds that fair play looked at, of those that told beats or a device.", "campaign"),
+		flagged:  f.counter("shake_fairplay_flagged_total", "Rounds that fair play flagged, by reason: regular, short, rate, excess, copy, device.", "campaign", "reason"),
+		unjudged: f.counter("shake_fairplay_dropped_total", "What fair play had no room for: ends (queue), ends whose campaign nobody gave (campaign), judgements that could not be written (rows).", "what"),
+		crowded:  f.counter("shake_fairplay_crowded_devices_total", "Devices that came to have more accounts than the campaign allows, as this node saw them.", "campaign"),
 
 		granted:  f.counter("shake_ledger_total", "What the ledger booked: rounds, grants, coins.", "what"),
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),

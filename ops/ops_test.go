@@ -90,6 +90,10 @@ func TestMetrics(t *testing.T) {
 	m.ShortRound("night")
 	m.InflatedRound("night")
 	m.Behind("ledger", 2, 7)
+	m.Judged("night")
+	m.Flagged("night", "regular")
+	m.Unjudged("queue", 2)
+	m.Crowded("night")
 
 	problems, err := testutil.GatherAndLint(m.Registry)
 	if err != nil {

@@ -110,6 +110,9 @@ func show(out io.Writer, c *game.Campaign) {
 	line("chances", "%d a player", c.Chances)
 	line("pool", "%d coins in %d shards, floor %d", c.Pool, c.Shards, c.Floor)
 	line("caps", "%d coins a round, %d a player (0: none), %d shakes a second", c.RoundCap, c.PlayerCap, c.ShakeRate)
+	f := c.FairPlay.Filled(c.ShakeRate)
+	line("fair play", "%s: from %d beats, variation %v, intervals of %d ms, %v beats a second, %d accounts a device, score %v",
+		f.Mode, f.MinBeats, f.MinVariation, f.MinIntervalMS, f.MaxRate, f.MaxAccounts, f.MinScore)
 	for _, p := range c.Curve {
 		line("curve", "from %d shakes: probability %v, %d to %d coins", p.From, p.Probability, p.Min, p.Max)
 	}

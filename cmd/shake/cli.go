@@ -26,6 +26,7 @@ type CLI struct {
 	Migrate  MigrateCmd       `cmd:"" help:"Bring the database's schema up to date."`
 	Campaign CampaignCmd      `cmd:"" help:"Apply, list and show campaigns."`
 	Verify   VerifyCmd        `cmd:"" help:"Derive the coins of a round again from what is stored."`
+	FairPlay FairPlayCmd      `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }
 

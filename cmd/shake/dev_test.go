@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,7 +100,7 @@ func (d *devProcess) call(method, path, session string, body, answer any) {
 	}
 }
 
-// round plays one round and gives its id and coins.
+// round plays one round, with beats like no hand's, and gives its id and coins.
 func (d *devProcess) round() (id string, coins int64) {
 	d.Helper()
 	var session, started struct{ Token string }
@@ -111,8 +112,41 @@ func (d *devProcess) round() (id string, coins int64) {
 	d.waitForPool()
 	d.call("PUT", "/v1/campaigns/demo/rounds/1", session.Token, nil, &started)
 	time.Sleep(time.Second)
-	d.call("POST", "/v1/campaigns/demo/rounds/1/end", session.Token, map[string]any{"token": started.Token, "shakes": 1000}, &result)
+	d.call("POST", "/v1/campaigns/demo/rounds/1/end", session.Token, map[string]any{"token": started.Token, "shakes": 1000, "beats": machineBeats()}, &result)
 	return result.Round, result.Coins
+}
+
+// machineBeats are 16 beats, 60 ms apart.
+func machineBeats() []int {
+	beats := make([]int, 16)
+	for i := range beats {
+		beats[i] = i * 60
+	}
+	return beats
+}
+
+// flagged wants fair play to have flagged the round, and nothing else.
+func flagged(t *testing.T, target, round string) {
+	t.Helper()
+	var list struct {
+		Judgements []struct {
+			Round   string
+			Score   float64
+			Reasons []string
+		}
+	}
+	for giveUp := time.Now().Add(10 * time.Second); len(list.Judgements) == 0 && time.Now().Before(giveUp); time.Sleep(50 * time.Millisecond) {
+		oneDocument(t, fine(t, "fairplay", "demo", target, "--json").out, &list)
+	}
+	if got := list.Judgements; len(got) != 1 || got[0].Round != round || got[0].Score != 1 || !slices.Equal(got[0].Reasons, []string{"regular"}) {
+		t.Errorf("got %+v, want %s alone, regular", got, round)
+	}
+	if got := fine(t, "fairplay", "demo", target, "--limit=1").out; !strings.Contains(got, "REASONS") || !strings.Contains(got, round) {
+		t.Errorf("got %q, want a table with %s", got, round)
+	}
+	if got := runLine("fairplay", "nope", target); got.code != 1 || got.out != "" || !strings.Contains(got.errOut, `campaign "nope": not found`) {
+		t.Errorf("got %s of a campaign that is not there, want code 1", got)
+	}
 }
 
 // waitForPool waits until the pool has been seen open for two looks of the keeper (100 ms each): without a warm-up
@@ -167,6 +201,7 @@ func TestTools_onADev(t *testing.T) {
 			}
 		})
 		t.Run("verify", func(t *testing.T) { verify(t, target, round, coins) })
+		t.Run("fairplay", func(t *testing.T) { flagged(t, target, round) })
 	}
 	waitForLedger(t, d.data, round)
 	t.Run("running", tools)
@@ -181,6 +216,7 @@ func TestTools_onAStoppedDev(t *testing.T) {
 	d.stop()
 	target := "--data=" + d.data
 	verify(t, target, round, coins)
+	flagged(t, target, round)
 	fine(t, "campaign", "list", target, "--json")
 	applyTwice(t, target)
 }

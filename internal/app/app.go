@@ -17,6 +17,8 @@ import (
 	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/game/redisgame"
+	"github.com/shake-live/shake/game/referee"
+	"github.com/shake-live/shake/game/sqljudgements"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops"
 	"github.com/shake-live/shake/web"
@@ -38,6 +40,7 @@ type App struct {
 	worker *worker
 	access *listener
 	hub    *access.Hub
+	judge  *referee.Referee
 	ops    *listener
 	door   *ops.Server
 
@@ -131,8 +134,11 @@ func (a *App) players() (http.Handler, error) {
 	a.hub = access.NewHub(access.HubDeps{
 		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
 	}, access.HubOptions{MaxPages: l.MaxPages})
+	a.judge = referee.New(referee.Deps{
+		Campaigns: a.catalog, Store: sqljudgements.New(a.sql), Clock: a.clock, Observer: a.metrics, Log: a.log,
+	}, referee.Options{})
 	api := access.New(access.Deps{
-		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub,
+		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub, Referee: a.judge,
 		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
@@ -226,6 +232,7 @@ func (a *App) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	if a.has(RoleAPI) {
 		wg.Go(func() { a.listenIn(behind) })
+		wg.Go(func() { a.judge.Run(behind) })
 		g.Go(a.access.serve)
 	}
 	if a.worker != nil {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/game/referee"
 	"github.com/shake-live/shake/game/sqlcatalog"
+	"github.com/shake-live/shake/game/sqljudgements"
 	"github.com/shake-live/shake/internal/clock"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/internal/sqldb"
@@ -140,6 +142,18 @@ func (t Target) Verify(ctx context.Context, round string) (d ops.Derivation, err
 		return err
 	})
 	return d, err
+}
+
+// FairPlay gives the last so many rounds of a campaign that fair play has kept, newest first.
+func (t Target) FairPlay(ctx context.Context, id string, limit int) (list []referee.Judgement, err error) {
+	err = t.withSQL(ctx, func(_ config.Config, db *sqldb.DB) error {
+		if _, err := sqlcatalog.New(db).Campaign(ctx, id); err != nil {
+			return err
+		}
+		list, err = sqljudgements.New(db).Newest(ctx, id, limit)
+		return err
+	})
+	return list, err
 }
 
 // Migrate brings the database's schema up to date.
