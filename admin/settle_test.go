@@ -28,13 +28,16 @@ type closing struct {
 // The last round that could be open is over 40 s after the end: 10 s of play, and 30 s to be late.
 const over = 2*time.Hour - 55*time.Minute + 40*time.Second
 
+// margin is what settling leaves for ends that wait for coins, and for clocks.
+const margin = game.Grace + 2*time.Second
+
 func newClosing(t *testing.T) *closing {
 	t.Helper()
 	l := &closing{desk: newDesk(t), ledger: func(map[int]reward.Shard) {}, reader: func(map[int]event.Cursor) {}}
 	l.c, _ = l.apply(show)
 	l.clock.Advance(time.Hour + time.Minute)
 	l.spend(l.c, "ann", 100)
-	l.clock.Advance(over + 2*time.Second - time.Hour - time.Minute)
+	l.clock.Advance(over + margin - time.Hour - time.Minute)
 	return l
 }
 
@@ -117,7 +120,7 @@ func TestSettle_returnsTheRestAndClosesTheBooks(t *testing.T) {
 func TestSettle_notYet(t *testing.T) {
 	t.Run("rounds may still end", func(t *testing.T) {
 		l := newClosing(t)
-		l.clock.Advance(-2 * time.Second)
+		l.clock.Advance(-margin)
 		l.wantNotYet("rounds may end until")
 	})
 	t.Run("a pool was reopened, and nobody is late for that", func(t *testing.T) {
@@ -128,7 +131,7 @@ func TestSettle_notYet(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.wantNotYet("rounds may end until")
-		l.clock.Advance(32 * time.Second)
+		l.clock.Advance(30*time.Second + margin)
 		l.returned()
 		l.wantSettled()
 	})
