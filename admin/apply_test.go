@@ -219,7 +219,7 @@ func TestApply_whatAChangeMayTouch(t *testing.T) {
 		early, during error // before the window begins, and within
 	}{
 		{"name", "Our show", nil, nil},
-		{"market", "MY", nil, nil},
+		{"market", "MY", admin.ErrRunning, admin.ErrRunning},
 		{"ends_at", "2026-11-11T20:10:00+08:00", nil, nil},
 		{"chances", "5", nil, nil},
 		{"pool", "2000000", nil, nil},
