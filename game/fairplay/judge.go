@@ -17,7 +17,8 @@ const (
 	// Regular: the intervals vary less than a hand's. Variation v is their standard deviation over their mean, without
 	// pauses (longer than twice the median); score 1/(1+(v/min_variation)²). Musicians who tap come down to some 2 to
 	// 4 % (B. Repp, Sensorimotor synchronization: a review of the tapping literature, Psychon. Bull. Rev. 12, 2005);
-	// who shakes a phone in a living room varies several times as much. A sensor's sampling only adds to it.
+	// who shakes a phone in a living room varies several times as much. A sensor's sampling mostly adds to it:
+	// a tempo that falls in with its grid looks steadier, for one in a thousand at 16 samples a second.
 	Regular Reason = "regular"
 	// Short: most intervals are shorter than min_interval_ms. Score s, their share, so more than half is too many: who
 	// shakes and taps at once has up to 40 % of them, because the two beats do not know of each other.
