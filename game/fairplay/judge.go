@@ -15,15 +15,17 @@ type Reason string
 
 const (
 	// Regular: the intervals vary less than a hand's. Variation v is their standard deviation over their mean, without
-	// pauses (longer than twice the median); score 1/(1+(v/min_variation)²). Musicians who tap come down to some 2 to
-	// 4 % (B. Repp, Sensorimotor synchronization: a review of the tapping literature, Psychon. Bull. Rev. 12, 2005);
-	// who shakes a phone in a living room varies several times as much. A sensor's sampling only adds to it.
+	// pauses (longer than twice the median); score 1/(1+(v/min_variation)²). Trained musicians who
+	// tap come down to the order of 2 to 4 % (for the field, B. Repp, Sensorimotor synchronization: a review of the
+	// tapping literature, Psychon. Bull. Rev. 12, 2005); that who shakes a phone in a living room varies more is
+	// plausible and not measured. A sensor's sampling mostly adds to it: a tempo that falls in with its grid looks
+	// steadier, for one in a thousand at 16 samples a second.
 	Regular Reason = "regular"
 	// Short: most intervals are shorter than min_interval_ms. Score s, their share, so more than half is too many: who
 	// shakes and taps at once has up to 40 % of them, because the two beats do not know of each other.
 	Short Reason = "short"
-	// Rate: more beats a second, from first to last, than max_rate. Score r/(r+max_rate). One hand does 5 to 7 taps a
-	// second (Repp, above), two hands twice that.
+	// Rate: more beats a second, from first to last, than max_rate. Score r/(r+max_rate). One hand taps some 5 to 7 times a
+	// second, two hands twice that.
 	Rate Reason = "rate"
 	// Excess: more beats than shakes were told. No page counts like that; score 1.
 	Excess Reason = "excess"
