@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -31,8 +32,7 @@ func (b *Bus) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 }
 
 func (b *Bus) ensure(ctx context.Context, s TopicSpec) error {
-	_, err := within(ctx, b, func() (none, error) { return none{}, b.create(s) })
-	if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+	if err := b.create(ctx, s); err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return err
 	}
 	for row := 0; ; row++ {
@@ -49,12 +49,26 @@ func (b *Bus) ensure(ctx context.Context, s TopicSpec) error {
 	}
 }
 
-func (b *Bus) create(s TopicSpec) error {
-	admin, err := b.admin()
-	if err != nil {
-		return err
+// createTries bounds how often a topic is asked for over connections that break.
+const createTries = 5
+
+// create asks the controller for the topic. Its connection is everybody's: whoever learns new metadata may close it
+// under another's request, so a request that found it closed goes again.
+func (b *Bus) create(ctx context.Context, s TopicSpec) (err error) {
+	for try := range createTries {
+		_, err = within(ctx, b, func() (none, error) {
+			admin, err := b.admin()
+			if err != nil {
+				return none{}, err
+			}
+			return none{}, admin.CreateTopic(s.Name, s.detail(), false)
+		})
+		if !errors.Is(err, sarama.ErrNotConnected) && !errors.Is(err, io.EOF) {
+			return err
+		}
+		backOff(ctx, try)
 	}
-	return admin.CreateTopic(s.Name, s.detail(), false)
+	return err
 }
 
 func (s TopicSpec) detail() *sarama.TopicDetail {
