@@ -7,7 +7,7 @@ FUZZTIME ?= 20000x
 PARALLEL ?= 2
 SERVERS  := go run ./internal/testenv/run --
 
-.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench
+.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench overload
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -41,3 +41,7 @@ fuzz: ## each fuzz target FUZZTIME (20000x) times
 
 bench: ## speed of the round path against the base, RUNS (5) interleaved runs; writes .run/bench.json
 	RUNS=$(RUNS) go run ./test/bench
+
+overload: ## what happens at up to 3 times the load that can be served, with and without limits
+	taskset -c 1 go run ./test/bench overload cpu
+	go run ./test/bench overload store

@@ -55,12 +55,13 @@ func (s *Server) session(c *gin.Context, now time.Time) (Session, *httpapi.Probl
 	return session, nil
 }
 
-// shed lets a request of this class in if the load and its route's cap allow it.
+// shed lets a request of this class in if it did not wait too long at the turnstile, and the load and its route's cap
+// allow it.
 func (s *Server) shed(name string, k class, serve gin.HandlerFunc) gin.HandlerFunc {
 	routeCap := newLimiter(s.opts.RouteLimits[name])
 	return func(c *gin.Context) {
 		began := time.Now()
-		if !s.load.admit(k, began) {
+		if waitedTooLong(c.Request.Context()) || !s.load.admit(k, began) {
 			httpapi.Fail(c, httpapi.Bad(httpapi.Overloaded, "try again in a moment"))
 			return
 		}

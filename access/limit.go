@@ -71,3 +71,25 @@ func (s *limitShard) sweep(now int64) {
 	}
 	s.sweepAt = max(minSweep, 2*len(s.fullAt))
 }
+
+// markets are the buckets of markets: those with a limit of their own, and the others, each of which has the common one.
+type markets struct {
+	common *limiter
+	own    map[string]*limiter
+}
+
+func newMarkets(common Limit, own map[string]Limit) markets {
+	m := markets{common: newLimiter(common), own: make(map[string]*limiter, len(own))}
+	for market, l := range own {
+		m.own[market] = newLimiter(l)
+	}
+	return m
+}
+
+// allow takes one token from the market's bucket if there is one.
+func (m markets) allow(market string, now time.Time) bool {
+	if l, ok := m.own[market]; ok {
+		return l.allow(market, now)
+	}
+	return m.common.allow(market, now)
+}

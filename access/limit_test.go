@@ -75,3 +75,20 @@ func TestLimiter_withoutARateLimitsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Markets with a limit of their own have it; the others have the common one, each for itself.
+func TestMarkets(t *testing.T) {
+	now := time.Now()
+	m := newMarkets(Limit{Rate: 1, Burst: 2}, map[string]Limit{"SG": {Rate: 1, Burst: 3}, "ID": {}})
+	for market, want := range map[string]int{"SG": 3, "TH": 2, "VN": 2, "ID": 100} {
+		let := 0
+		for range 100 {
+			if m.allow(market, now) {
+				let++
+			}
+		}
+		if let != want {
+			t.Errorf("%s: %d were let in at once, want %d", market, let, want)
+		}
+	}
+}

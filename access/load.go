@@ -23,7 +23,9 @@ var share = [classes]int64{ends: 100, starts: 80, reads: 60}
 // load turns requests away at once when more are under way than can be served in good time: a quick no is better for
 // everybody than a slow yes. How many that is depends on machine, stores and what is asked for, so it is found by
 // additive increase and multiplicative decrease (Chiu and Jain 1989): while requests take longer on average than the
-// target, the limit falls; while they don't and the limit is in the way, it rises.
+// target, the limit falls; while they don't and the limit is in the way, it rises. What is served now was let in when the
+// limit was higher, so it would fall too far, were it not for Little's law: so many requests a second that are to take
+// so long each are so many under way, and below that it does not fall.
 //
 // It never falls below min: calls for Redis fly in batches, so where a flight is slow by itself (a replica that lags) fewer
 // requests are no faster, and the limit would fall for nothing.
@@ -35,6 +37,7 @@ type load struct {
 
 	limit    atomic.Int64
 	underWay atomic.Int64
+	rate     atomic.Int64 // served a second, over about the last second
 
 	// Since the last look at them:
 	looked  atomic.Int64 // when that was, ns
@@ -82,12 +85,14 @@ func (l *load) look(now time.Time) {
 		return
 	}
 	served, took, refused := l.served.Swap(0), l.took.Swap(0), l.refused.Swap(false)
-	limit := l.limit.Load()
+	limit, rate := l.limit.Load(), l.rate.Load()
+	rate += (served*int64(time.Second)/(now.UnixNano()-last) - rate) / 8
+	l.rate.Store(rate)
 	switch {
 	case served < minServed:
 		return
 	case took/served > int64(l.target):
-		limit = max(min(l.min, l.max), limit*85/100)
+		limit = min(limit, max(limit*85/100, l.min, rate*int64(l.target)/int64(time.Second)))
 	case refused:
 		limit = min(l.max, limit+max(8, limit/16))
 	}

@@ -70,6 +70,7 @@ type Referee interface {
 type Options struct {
 	UserLimit    Limit            // calls of one player; default: none
 	MarketLimit  Limit            // calls of the players of one market, so that its herd leaves room for the others'; default: none
+	MarketLimits map[string]Limit // of markets with a limit of their own; default: none
 	RouteLimits  map[string]Limit // of all calls of a route, by its name in RouteNames; default: none
 	AddressLimit Limit            // sessions asked for from one address; default: none
 	MaxInFlight  int              // requests under way at once at most; more are shed; default 20000
@@ -137,7 +138,7 @@ type Server struct {
 	opts      Options
 	users     *limiter
 	addresses *limiter
-	markets   *limiter
+	markets   markets
 	load      *load
 	logins    chan struct{} // one for each question to a provider that is under way
 	handler   http.Handler
@@ -149,7 +150,7 @@ func New(d Deps, opts Options) *Server {
 	s := &Server{
 		Deps: d, opts: opts,
 		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
-		logins: make(chan struct{}, opts.MaxLogins), markets: newLimiter(opts.MarketLimit), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
+		logins: make(chan struct{}, opts.MaxLogins), markets: newMarkets(opts.MarketLimit, opts.MarketLimits), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
 	}
 	s.handler = s.routes()
 	return s

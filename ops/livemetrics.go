@@ -1,6 +1,17 @@
 package ops
 
-import "time"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// InLine shows how many connections wait at the door for their turn.
+func (m *Metrics) InLine(count func() int64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "shake_http_connections_in_line", Help: "Connections that wait at the door while the processor is behind.",
+	}, func() float64 { return float64(count()) }))
+}
 
 // Limit implements access.Observer.
 func (m *Metrics) Limit(requests int64) { m.limit.Set(float64(requests)) }

@@ -85,6 +85,10 @@ func (a *App) listen() (err error) {
 		return err
 	}
 	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C}
+	if wait := time.Duration(a.cfg.Limits.MaxWait); wait > 0 {
+		options.turnstile = access.NewTurnstile(wait)
+		a.metrics.InLine(options.turnstile.Waiting)
+	}
 	if at.TLSCert != "" {
 		if options.certificate, err = newCertificate(at.TLSCert, at.TLSKey, a.clock, a.log); err != nil {
 			return err
@@ -145,22 +149,30 @@ func (a *App) players() (http.Handler, error) {
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
 		RouteLimits:  caps,
 		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
+		MarketLimits: perSecond(l.Markets),
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
 	return besides(api, web.Handler()), nil
 }
 
-// routeLimits are caps of routes, in requests a second; a second's worth may come at once.
+// routeLimits are caps of routes, in requests a second.
 func routeLimits(rates map[string]float64) (map[string]access.Limit, error) {
-	caps := make(map[string]access.Limit, len(rates))
-	for name, rate := range rates {
+	for name := range rates {
 		if !slices.Contains(access.RouteNames, name) {
 			return nil, fmt.Errorf("%w: limits.routes.%s: want one of %s", config.ErrInvalid, name, strings.Join(access.RouteNames, ", "))
 		}
-		caps[name] = access.Limit{Rate: rate, Burst: max(1, int(rate))}
 	}
-	return caps, nil
+	return perSecond(rates), nil
+}
+
+// perSecond are limits of so many a second, of which a second's worth may come at once.
+func perSecond(rates map[string]float64) map[string]access.Limit {
+	limits := make(map[string]access.Limit, len(rates))
+	for name, rate := range rates {
+		limits[name] = access.Limit{Rate: rate, Burst: max(1, int(rate))}
+	}
+	return limits
 }
 
 // besides gives the API what is under /v1/ and the page the rest. It is no ServeMux: that one answers odd paths

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/shake-live/shake/access"
 )
 
 // listener is a server on its socket.
@@ -31,8 +33,9 @@ const (
 
 // listenOptions say what is spoken besides HTTP/1.
 type listenOptions struct {
-	certificate *certificate // TLS with it, and HTTP/2; nil: no TLS
-	h2c         bool         // HTTP/2 without TLS too, for a proxy that speaks it
+	certificate *certificate      // TLS with it, and HTTP/2; nil: no TLS
+	h2c         bool              // HTTP/2 without TLS too, for a proxy that speaks it
+	turnstile   *access.Turnstile // nil: none
 }
 
 func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*listener, error) {
@@ -41,13 +44,17 @@ func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*li
 		return nil, err
 	}
 	out := &listener{Listener: l, scheme: "http"}
+	var withTurn func(context.Context, net.Conn) context.Context
+	if o.turnstile != nil {
+		out.Listener, withTurn = o.turnstile.Listener(l), o.turnstile.ConnContext
+	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(o.h2c)
 	out.server = &http.Server{
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // of handshakes that strangers broke off
 		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: withTurn,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if out.leaving.Load() {
 				w.Header().Set("Connection", "close")

@@ -112,11 +112,13 @@ type Limits struct {
 	AddressBurst int     `yaml:"address_burst"`
 	MarketRate   float64 `yaml:"market_rate"`
 	MarketBurst  int     `yaml:"market_burst"`
-	MinInFlight  int     `yaml:"min_in_flight"`
 
-	Routes map[string]float64 `yaml:"routes"`
+	Markets map[string]float64 `yaml:"markets"`
+	Routes  map[string]float64 `yaml:"routes"`
 
 	MaxInFlight int      `yaml:"max_in_flight"`
+	MinInFlight int      `yaml:"min_in_flight"`
+	MaxWait     Duration `yaml:"max_wait"`
 	Target      Duration `yaml:"target"`
 	MaxPages    int      `yaml:"max_pages"`
 	PlayTimeout Duration `yaml:"play_timeout"`
@@ -155,7 +157,8 @@ func Default() Config {
 		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, MinInFlight: 512, MaxInFlight: 20000, Target: 250 * ms, MaxPages: 20000, Routes: map[string]float64{}, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
+			UserRate: 20, UserBurst: 50, Markets: map[string]float64{}, Routes: map[string]float64{}, MaxInFlight: 20000, MinInFlight: 512, MaxWait: second, Target: 250 * ms,
+			MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
 		LameDuck: 3 * second,
@@ -274,12 +277,14 @@ func (c *Config) rates() error {
 			errs = append(errs, fmt.Errorf("%s: want 0, or %v to %v a second", name, slowest, fastest))
 		}
 	}
-	for name, rate := range c.Limits.Routes {
-		if !(rate >= slowest && rate <= fastest) {
-			errs = append(errs, fmt.Errorf("limits.routes.%s: want %v to %v a second", name, slowest, fastest))
+	for field, rates := range map[string]map[string]float64{"routes": c.Limits.Routes, "markets": c.Limits.Markets} {
+		for name, rate := range rates {
+			if !(rate >= slowest && rate <= fastest) {
+				errs = append(errs, fmt.Errorf("limits.%s.%s: want %v to %v a second", field, name, slowest, fastest))
+			}
 		}
 	}
-	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas} {
+	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas, "limits.max_wait": int(c.Limits.MaxWait)} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("%s: want 0 or more", name))
 		}

@@ -203,6 +203,8 @@ func TestParse_refuses(t *testing.T) {
 		{"limits: {user_rate: 1e-30}", "limits.user_rate"},
 		{"limits: {user_burst: -1}", "limits.user_burst"},
 		{"limits: {max_in_flight: 0}", "limits.max_in_flight: want more than 0"},
+		{"limits: {max_wait: -1s}", "limits.max_wait: want 0 or more"},
+		{"limits: {markets: {SG: 0}}", "limits.markets.SG: want 0.001 to 1e+06 a second"},
 		{"limits: {trusted_proxies: [10.0.0.0/33]}", "limits.trusted_proxies"},
 		{"limits: {trusted_proxies: [10.0.0.1/8]}", "limits.trusted_proxies"},
 		{"limits: {trusted_proxies: [0.0.0.0/0]}", "not everybody"},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 
@@ -41,13 +42,6 @@ func Fail(c *gin.Context, p *Problem) {
 	if !ok {
 		p.Code, m = Internal, Codes[Internal]
 	}
-	body := map[string]any{
-		"type": "about:blank", "title": m.Title, "status": m.Status, "code": p.Code, "detail": p.Detail,
-		"request_id": RequestID(c),
-	}
-	for k, v := range p.More {
-		body[k] = v
-	}
 	switch p.Code {
 	case RateLimited, Overloaded, Busy:
 		c.Header("Retry-After", RetryAfter())
@@ -58,13 +52,33 @@ func Fail(c *gin.Context, p *Problem) {
 	if p.Err != nil {
 		_ = c.Error(p.Err) // kept for the log line
 	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		text = []byte("{}") // strings and numbers always marshal
-	}
 	c.Header("Cache-Control", "no-store")
-	c.Data(m.Status, "application/problem+json", text)
+	c.Data(m.Status, "application/problem+json", p.document(m, RequestID(c)))
 	c.Abort()
+}
+
+// document is the problem as JSON. Most have no members but the common ones, and those must be cheap: when a node is
+// overloaded it writes little else, and a map costs five times as much as a struct.
+func (p *Problem) document(m Meaning, request string) []byte {
+	common := struct {
+		Code    Code   `json:"code"`
+		Detail  string `json:"detail"`
+		Request string `json:"request_id"`
+		Status  int    `json:"status"`
+		Title   string `json:"title"`
+		Type    string `json:"type"`
+	}{p.Code, p.Detail, request, m.Status, m.Title, "about:blank"}
+	text, err := json.Marshal(common)
+	if err == nil && len(p.More) > 0 {
+		all := maps.Clone(p.More)
+		if err = json.Unmarshal(text, &all); err == nil {
+			text, err = json.Marshal(all)
+		}
+	}
+	if err != nil {
+		return []byte("{}") // strings and numbers always marshal
+	}
+	return text
 }
 
 // RetryAfter is one to three seconds, at random.

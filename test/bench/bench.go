@@ -64,6 +64,25 @@ func (r *rig) stop() {
 
 // up starts Kafka, both systems, the reference and the relay.
 func (r *rig) up(ctx context.Context, players int) (err error) {
+	if err := r.ground(ctx); err != nil {
+		return err
+	}
+	if r.players, err = newPlayers(r.key, players); err != nil {
+		return err
+	}
+	if r.async, err = r.startSystem(ctx, setup{name: "async"}); err != nil {
+		return err
+	}
+	r.stops = append(r.stops, r.async.stop)
+	if r.replicated, err = r.startSystem(ctx, setup{name: "replicated", replicated: true}); err != nil {
+		return err
+	}
+	r.stops = append(r.stops, r.replicated.stop)
+	return r.startParts()
+}
+
+// ground is what every system stands on: a folder of its own, the program, and Kafka.
+func (r *rig) ground(ctx context.Context) (err error) {
 	if err := os.RemoveAll(r.dir); err != nil {
 		return err
 	}
@@ -76,21 +95,7 @@ func (r *rig) up(ctx context.Context, players int) (err error) {
 	if err := r.build(ctx); err != nil {
 		return err
 	}
-	if err := r.startKafka(); err != nil {
-		return err
-	}
-	if r.players, err = newPlayers(r.key, players); err != nil {
-		return err
-	}
-	if r.async, err = r.startSystem(ctx, "async", false); err != nil {
-		return err
-	}
-	r.stops = append(r.stops, r.async.stop)
-	if r.replicated, err = r.startSystem(ctx, "replicated", true); err != nil {
-		return err
-	}
-	r.stops = append(r.stops, r.replicated.stop)
-	return r.startParts()
+	return r.startKafka()
 }
 
 // build builds the real program, as it is released.

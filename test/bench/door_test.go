@@ -37,6 +37,11 @@ func BenchmarkStart(b *testing.B) {
 	serveAll(b, door(b), "PUT", "/v1/campaigns/bench/rounds/7", "", 200)
 }
 
+// BenchmarkRefused is what a request costs that is told to go away: here for a route that is none.
+func BenchmarkRefused(b *testing.B) {
+	serveAll(b, door(b), "PUT", "/v1/nowhere", "", 404)
+}
+
 func BenchmarkEnd(b *testing.B) {
 	serveAll(b, door(b), "POST", "/v1/campaigns/bench/rounds/7/end", `{"token":"`+strings.Repeat("a", 70)+`","shakes":40}`, 200)
 }

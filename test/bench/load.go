@@ -2,16 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shake-live/shake/test/storm"
 )
 
 // fire sends every request once over so many kept connections, each with one request under way, and gives the
@@ -57,7 +57,7 @@ func pump(ctx context.Context, addr string, requests [][]byte, took []time.Durat
 		if _, err := conn.Write(requests[i]); err != nil {
 			return err
 		}
-		status, body, err := answer(in)
+		status, body, err := storm.ReadAnswer(in)
 		if err != nil {
 			return err
 		}
@@ -67,37 +67,4 @@ func pump(ctx context.Context, addr string, requests [][]byte, took []time.Durat
 		}
 	}
 	return ctx.Err()
-}
-
-var lengthHeader = []byte("Content-Length: ")
-
-// answer reads one HTTP/1.1 answer; the body counts until the next read.
-func answer(in *bufio.Reader) (status int, body []byte, err error) {
-	line, err := in.ReadSlice('\n')
-	if err != nil {
-		return 0, nil, err
-	}
-	if len(line) < 12 {
-		return 0, nil, fmt.Errorf("no answer: %q", line)
-	}
-	status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
-	length := 0
-	for {
-		if line, err = in.ReadSlice('\n'); err != nil {
-			return 0, nil, err
-		}
-		if len(line) <= 2 {
-			break
-		}
-		if text, ok := bytes.CutPrefix(line, lengthHeader); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(text))); err != nil {
-				return 0, nil, err
-			}
-		}
-	}
-	if body, err = in.Peek(length); err != nil {
-		return 0, nil, err
-	}
-	_, err = in.Discard(length)
-	return status, body, err
 }

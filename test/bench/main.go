@@ -45,6 +45,15 @@ func run(ctx context.Context, args []string) error {
 		return reference(ctx, args[1:])
 	case "relay":
 		return relay(ctx, args[1:])
+	case "overload":
+		seconds, err := count("SECONDS", 10, 60)
+		if err != nil {
+			return err
+		}
+		if len(args) == 2 && (args[1] == "cpu" || args[1] == "store") {
+			return overload(ctx, args[1], seconds)
+		}
+		return errors.New("overload: want what the system is bounded by, cpu or store")
 	}
 	return errors.New("want no argument: RUNS (5) and REQUESTS (30000 a measurement) come from the environment")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/test/storm"
 )
 
 // What both sides of the bench agree on.
@@ -60,21 +61,6 @@ func newPlayers(key string, n int) (*players, error) {
 	return p, nil
 }
 
-// request writes an HTTP request as a browser would, with fewer headers.
-func request(method, path, bearer, body string) []byte {
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n", method, path)
-	if bearer != "" {
-		b = fmt.Appendf(b, "Authorization: Bearer %s\r\n", bearer)
-	}
-	if body != "" {
-		b = append(b, "Content-Type: application/json\r\n"...)
-	}
-	if method != "GET" {
-		b = fmt.Appendf(b, "Content-Length: %d\r\n", len(body))
-	}
-	return append(append(b, "\r\n"...), body...)
-}
-
 // each makes one request a player.
 func (p *players) each(make func(i int) []byte) [][]byte {
 	list := [][]byte{}
@@ -86,18 +72,18 @@ func (p *players) each(make func(i int) []byte) [][]byte {
 
 // hellos carry the same session as receipts: what is compared is who checks it, not who reads more headers.
 func (p *players) hellos() [][]byte {
-	return p.each(func(i int) []byte { return request("POST", "/hello/of/receipt", p.bearer[i], "") })
+	return p.each(func(i int) []byte { return storm.Request("POST", "/hello/of/receipt", p.bearer[i], "") })
 }
 
 func (p *players) bases() [][]byte {
 	return p.each(func(i int) []byte {
-		return request("POST", "/base/"+strconv.Itoa(p.shard[i])+"/"+p.names[i], "", "")
+		return storm.Request("POST", "/base/"+strconv.Itoa(p.shard[i])+"/"+p.names[i], "", "")
 	})
 }
 
 // receipts are calls that cost the session's check and the door's own work: nothing comes back but 204.
 func (p *players) receipts() [][]byte {
-	return p.each(func(i int) []byte { return request("POST", "/v1/inbox/1/receipt", p.bearer[i], "") })
+	return p.each(func(i int) []byte { return storm.Request("POST", "/v1/inbox/1/receipt", p.bearer[i], "") })
 }
 
 // last are the numbers of the players' last rounds in a system.
@@ -113,7 +99,7 @@ func (p *players) starts(system string) [][]byte {
 	last := p.last(system)
 	return p.each(func(i int) []byte {
 		last[i]++
-		return request("PUT", roundPath(last[i]), p.bearer[i], "")
+		return storm.Request("PUT", roundPath(last[i]), p.bearer[i], "")
 	})
 }
 
@@ -126,7 +112,7 @@ func (p *players) ends(system string, epoch int64) [][]byte {
 			Run: life.Number, Epoch: epoch, Number: last[i], Shard: int64(p.shard[i]), StartedAt: began, User: p.names[i],
 		})
 		body := `{"token":"` + token + `","shakes":` + strconv.Itoa(20+i%50) + `}`
-		return request("POST", roundPath(last[i])+"/end", p.bearer[i], body)
+		return storm.Request("POST", roundPath(last[i])+"/end", p.bearer[i], body)
 	})
 }
 

@@ -100,8 +100,16 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
+// pinned is what a command begins with so that it runs on one core; an empty one is any.
+func pinned(core string) []string {
+	if core == "" {
+		return nil
+	}
+	return []string{"taskset", "-c", core}
+}
+
 // startRedis starts an empty redis-server that keeps nothing, on a free port.
-func startRedis(dir, name string, more ...string) (*process, string, error) {
+func startRedis(dir, name string, before []string, more ...string) (*process, string, error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: `make test` installs it", err)
@@ -115,8 +123,9 @@ func startRedis(dir, name string, more ...string) (*process, string, error) {
 	if err := l.Close(); err != nil {
 		return nil, "", err
 	}
-	args := append([]string{bin, "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", dir,
-		"--repl-diskless-sync-delay", "0", "--logfile", name + ".log"}, more...)
+	args := append(before, bin, "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", dir,
+		"--repl-diskless-sync-delay", "0", "--logfile", name+".log")
+	args = append(args, more...)
 	p, err := start(filepath.Join(dir, name+".err"), nil, args...)
 	if err != nil {
 		return nil, "", err

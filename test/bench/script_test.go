@@ -28,7 +28,7 @@ func endScript(b *testing.B, source string, batch int) {
 	if limit := os.Getenv("LISTPACK"); limit != "" {
 		more = []string{"--hash-max-listpack-value", limit}
 	}
-	server, addr, err := startRedis(b.TempDir(), "redis", more...)
+	server, addr, err := startRedis(b.TempDir(), "redis", nil, more...)
 	if err != nil {
 		b.Fatal(err)
 	}

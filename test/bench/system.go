@@ -40,7 +40,7 @@ sql: {driver: sqlite, dsn: "env:SHAKE_DSN"}
 sessions: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 runs: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 durability: {mode: %s}
-limits: {user_rate: %d, user_burst: %d}
+limits: {%s}
 log: {level: info, format: json}
 `
 
@@ -64,22 +64,40 @@ curve:
 // site is where everything of a bench lies and what its systems share.
 type site struct{ dir, shake, kafka, key string }
 
-// startSystem brings up a system; replicated says that a replica must have each end before its answer.
-func (s *site) startSystem(ctx context.Context, name string, replicated bool) (_ *system, err error) {
+// setup is what makes one system different from others.
+type setup struct {
+	name       string
+	replicated bool   // a replica must have each end before its answer
+	limits     string // further limits, as YAML
+	core       string // that the api and its Redis run on; empty: any
+	link       int    // kilobytes a second between api and Redis; 0: no bound
+}
+
+// startSystem brings up a system.
+func (s *site) startSystem(ctx context.Context, set setup) (_ *system, err error) {
+	name, replicated := set.name, set.replicated
 	sys := &system{name: name}
 	defer func() {
 		if err != nil {
 			sys.stop()
 		}
 	}()
-	if sys.redis, sys.host, err = startRedis(s.dir, name+"-primary"); err != nil {
+	if sys.redis, sys.host, err = startRedis(s.dir, name+"-primary", pinned(set.core)); err != nil {
 		return nil, err
 	}
 	sys.stops = append(sys.stops, sys.redis.stop)
+	seen := sys.host
+	if set.link > 0 {
+		var stop func()
+		if seen, stop, err = link(sys.host, set.link); err != nil {
+			return nil, err
+		}
+		sys.stops = append(sys.stops, stop)
+	}
 	mode := "async"
 	if replicated {
 		mode = "replicated"
-		replica, _, err := startRedis(s.dir, name+"-replica", "--replicaof", "127.0.0.1 "+portOf(sys.host))
+		replica, _, err := startRedis(s.dir, name+"-replica", nil, "--replicaof", "127.0.0.1 "+portOf(sys.host))
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +110,11 @@ func (s *site) startSystem(ctx context.Context, name string, replicated bool) (_
 		}
 	}
 	config := filepath.Join(s.dir, name+".yaml")
-	text := fmt.Sprintf(settings, name, sys.host, s.kafka, mode, userRate, userBurst)
+	limits := fmt.Sprintf("user_rate: %d, user_burst: %d", userRate, userBurst)
+	if set.limits != "" {
+		limits += ", " + set.limits
+	}
+	text := fmt.Sprintf(settings, name, seen, s.kafka, mode, limits)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -101,7 +123,7 @@ func (s *site) startSystem(ctx context.Context, name string, replicated bool) (_
 		return nil, err
 	}
 	log := filepath.Join(s.dir, name+".log")
-	if sys.server, err = start(log, env, s.shake, "serve", "--config", config, "--roles", "api"); err != nil {
+	if sys.server, err = start(log, env, append(pinned(set.core), s.shake, "serve", "--config", config, "--roles", "api")...); err != nil {
 		return nil, err
 	}
 	sys.stops = append(sys.stops, sys.server.stop)

@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/shake-live/shake/access"
+	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/redisdb"
+	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/storm"
+)
+
+// TestOverload offers three times what a slow store can take: as much is served as at the peak, and those who are served
+// wait hardly longer. It compares medians within one run; docs/performance.md has the curves.
+func TestOverload(t *testing.T) {
+	const linkKBs, shards, rounds, step = 150, 4, 3, 8 * time.Second
+	addr := testenv.Redis(t)
+	s := servers{
+		redis: []string{narrow(t, addr, linkKBs)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
+		more: "durability: {mode: async}\nlimits: {user_rate: 0, min_in_flight: 64, target: 100ms}",
+	}
+	sys := newSystem(t, s)
+	sys.apply(campaign("flood", 10*time.Minute, 3, 1_000_000_000, shards))
+	p := sys.serve("api")
+	crowd := newCrowd(t, addr, s.namespace, "flood", "SG", shards)
+
+	capacity := 400.0 // requests a second: found by asking for more until not all is served
+	for o := p.storm(crowd, capacity, 3*time.Second); o.Served > 0.97*capacity; o = p.storm(crowd, capacity, 3*time.Second) {
+		capacity *= 1.3
+	}
+	var peaks, floods []storm.Outcome
+	for range rounds {
+		peaks = append(peaks, p.storm(crowd, capacity, step))
+		floods = append(floods, p.storm(crowd, 3*capacity, step))
+	}
+	peak, flood := medians(peaks), medians(floods)
+	t.Logf("at %.0f/s: %.0f/s served, p99 %s; at %.0f/s: %.0f/s served, p99 %s, of the ends %.0f %%, starts %.0f %%, reads %.0f %%", capacity,
+		peak.Served, peak.P99.Round(time.Millisecond), 3*capacity, flood.Served, flood.P99.Round(time.Millisecond),
+		flood.Share[storm.Ends]*100, flood.Share[storm.Starts]*100, flood.Share[storm.Reads]*100)
+	if flood.Served < 0.9*peak.Served {
+		t.Errorf("%.0f a second are served at three times the capacity, want at least 90 %% of the %.0f at the peak", flood.Served, peak.Served)
+	}
+	if flood.P99 > 2*peak.P99 {
+		t.Errorf("p99 of those served went from %s to %s, want at most twice as long", peak.P99, flood.P99)
+	}
+	if flood.Share[storm.Ends] < flood.Share[storm.Starts] {
+		t.Errorf("%.0f %% of the ends were served and %.0f %% of the starts: ends carry a promise", flood.Share[storm.Ends]*100, flood.Share[storm.Starts]*100)
+	}
+}
+
+// TestMarkets lets the herd of one market come with three times what the market may use of a node: the players of the
+// other market notice nothing.
+func TestMarkets(t *testing.T) {
+	const rate, shards, rounds, step = 400, 4, 3, 6 * time.Second
+	addr := testenv.Redis(t)
+	s := servers{
+		redis: []string{addr}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
+		more: fmt.Sprintf("durability: {mode: async}\nlimits: {user_rate: 0, markets: {SG: %d}}", rate),
+	}
+	sys := newSystem(t, s)
+	sys.apply(campaign("loud", 10*time.Minute, 3, 1_000_000_000, shards))
+	sys.apply(strings.Replace(campaign("calm", 10*time.Minute, 3, 1_000_000_000, shards), "market: SG", "market: ID", 1))
+	p := sys.serve("api")
+	loud := newCrowd(t, addr, s.namespace, "loud", "SG", shards)
+	calm := newCrowd(t, addr, s.namespace, "calm", "ID", shards)
+
+	p.storm(calm, 100, time.Second) // warm
+	var quiet, beside, herd []storm.Outcome
+	for range rounds {
+		quiet = append(quiet, p.storm(calm, 100, step))
+		done := make(chan storm.Outcome, 1)
+		go func() { done <- p.storm(loud, 3*rate, step) }()
+		beside = append(beside, p.storm(calm, 100, step))
+		herd = append(herd, <-done)
+	}
+	q, b, h := medians(quiet), medians(beside), medians(herd)
+	t.Logf("calm market: p99 %s alone, %s beside a herd of %d/s, of which %.0f/s were served", q.P99.Round(time.Millisecond/10), b.P99.Round(time.Millisecond/10), 3*rate, h.Served)
+	if b.P99 > 2*q.P99+10*time.Millisecond { // other tests have the machine too
+		t.Errorf("the calm market's p99 went from %s to %s, want at most twice as long", q.P99, b.P99)
+	}
+	if b.Refused+b.Late > 0 {
+		t.Errorf("%.1f a second of the calm market were refused and %.1f late", b.Refused, b.Late)
+	}
+	if h.Served < 0.9*rate || h.Served > 1.3*rate { // a second's worth may come at once
+		t.Errorf("%.0f a second of the loud market were served, want about its %d", h.Served, rate)
+	}
+}
+
+// storm offers a crowd's requests at a rate for d; anything but an answer or a declared refusal is an error.
+func (p *process) storm(c *storm.Crowd, rate float64, d time.Duration) storm.Outcome {
+	p.t.Helper()
+	answers, err := storm.Run(context.Background(), strings.TrimPrefix(p.url, "http://"), c.Requests(int(rate*d.Seconds())), rate)
+	if err != nil {
+		p.t.Error(err)
+	}
+	o := storm.Sum(answers, d)
+	delete(o.Odd, 429) // a market over its rate
+	if len(o.Odd) > 0 {
+		p.t.Errorf("answers with other statuses: %v", o.Odd)
+	}
+	return o
+}
+
+// medians are of each figure for itself.
+func medians(list []storm.Outcome) (o storm.Outcome) {
+	by := func(f func(o *storm.Outcome) *float64) {
+		values := make([]float64, len(list))
+		for i := range list {
+			values[i] = *f(&list[i])
+		}
+		slices.Sort(values)
+		*f(&o) = values[len(values)/2]
+	}
+	by(func(o *storm.Outcome) *float64 { return &o.Served })
+	by(func(o *storm.Outcome) *float64 { return &o.Refused })
+	by(func(o *storm.Outcome) *float64 { return &o.Late })
+	for k := range o.Share {
+		by(func(o *storm.Outcome) *float64 { return &o.Share[k] })
+	}
+	waits := make([]time.Duration, len(list))
+	for i := range list {
+		waits[i] = list[i].P99
+	}
+	slices.Sort(waits)
+	o.P99 = waits[len(waits)/2]
+	return o
+}
+
+// newCrowd makes the players of a campaign that was just applied.
+func newCrowd(t *testing.T, redisAddr, namespace, campaign, market string, shards int) *storm.Crowd {
+	t.Helper()
+	secrets := map[string][]byte{"k1": []byte("a key for these tests only")}
+	sessions, err := access.NewSessions("k1", secrets, time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := game.NewKeyring("k1", secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := event.Run{Campaign: campaign, Number: 1, Shards: shards}
+	keys, err := ring.RunKeys("k1", campaign, run.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(&redis.Options{Addr: redisAddr})
+	defer client.Close()
+	epoch, err := client.HGet(t.Context(), redisdb.NewKeys(namespace, campaign, run.Number, shards).Pool(0), "epoch").Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &storm.Crowd{Sessions: sessions, Keys: keys, Run: run, Epoch: epoch, Market: market}
+}
+
+// narrow puts addr behind a link that carries so many kilobytes a second in each direction.
+func narrow(t *testing.T, addr string, kbs int) string {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, "narrow", "127.0.0.1:0", addr)
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Stop)
+	for _, direction := range []string{"upstream", "downstream"} {
+		text := fmt.Sprintf(`{"name":"%s","type":"bandwidth","stream":"%[1]s","attributes":{"rate":%d}}`, direction, kbs)
+		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return proxy.Listen
+}
