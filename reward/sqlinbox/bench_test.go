@@ -14,7 +14,7 @@ import (
 //
 //	go test -run '^$' -bench Apply -benchtime 100x ./reward/sqlinbox
 func BenchmarkApply(b *testing.B) {
-	store := sqlinbox.New(sqldbtest.MariaDB(b), clock.System{})
+	store := sqlinbox.New(sqldbtest.MariaDB(b), clock.System{}, sqlinbox.Options{})
 	w := rewardtest.NewWriter("bench", 0)
 	player := 0
 	for b.Loop() {
