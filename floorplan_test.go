@@ -34,6 +34,7 @@ var floors = map[string][]string{
 	"internal/redisdb":   {"event"},
 	"internal/sqldb":     {},
 	"internal/httpapi":   {},
+	"internal/outgoing":  {},
 	"internal/config":    {"internal/yamlfile"},
 	"internal/yamlfile":  {},
 	"internal/devserver": {},
@@ -55,7 +56,7 @@ var floors = map[string][]string{
 
 	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	// It says who refuses and who can't be reached in the door's own words, so it stands on the door, not under it.
-	"access/platform": {"event", "game", "access"},
+	"access/platform": {"event", "game", "access", "internal/outgoing"},
 	"admin":           {"event", "inventory", "game", "game/fairplay", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	"ops":             {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 
