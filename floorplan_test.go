@@ -52,6 +52,7 @@ var floors = map[string][]string{
 	"reward/sqlcursor":       {"event", "reward", "internal/sqldb"},
 	"reward/sqlledger":       {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 	"reward/redisline":       {"event", "reward", "internal/redisdb"},
+	"reward/httppush":        {"reward", "internal/outgoing"},
 	"reward/sqlinbox":        {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 
 	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},

@@ -118,11 +118,11 @@ func (c *Courier) Run(ctx context.Context, mine func(context.Context) (bool, err
 		}
 		err = errors.Join(err, c.turn(ctx, one))
 		c.note(ctx, err)
-		enough := (c.opts.Concurrency + 1) / 2 // half at a time: some statements then serve many notices
+		enough := max(1, min(c.underway, (c.opts.Concurrency+1)/2)) // half at a time: few statements serve many notices
 		if err != nil {
-			enough = c.opts.Concurrency + 1
+			enough = c.opts.Concurrency + 1 // no haste
 		}
-		c.listen(ctx, enough)
+		c.listen(ctx, enough, c.pace())
 	}
 	for c.underway > 0 {
 		c.hear(<-c.told)
@@ -206,9 +206,17 @@ func (c *Courier) deliver(ctx context.Context, h Handover) {
 	c.told <- d
 }
 
-// listen hears what becomes of deliveries, until that is enough or it is time to look again.
-func (c *Courier) listen(ctx context.Context, enough int) {
-	timer := time.NewTimer(courierEvery)
+// pace is how long to wait for news before the next turn: for the end of the service's rest, if that is sooner.
+func (c *Courier) pace() time.Duration {
+	if rest := c.mood.rest.Sub(c.clock.Now()); rest > 0 {
+		return min(rest, courierEvery)
+	}
+	return courierEvery
+}
+
+// listen hears what becomes of deliveries, until that is enough or most is over.
+func (c *Courier) listen(ctx context.Context, enough int, most time.Duration) {
+	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for len(c.ended) < enough {
 		select {
