@@ -34,6 +34,7 @@ var floors = map[string][]string{
 	"internal/redisdb":   {"event"},
 	"internal/sqldb":     {},
 	"internal/httpapi":   {},
+	"internal/outgoing":  {},
 	"internal/config":    {"internal/yamlfile"},
 	"internal/yamlfile":  {},
 	"internal/devserver": {},
@@ -51,11 +52,12 @@ var floors = map[string][]string{
 	"reward/sqlcursor":       {"event", "reward", "internal/sqldb"},
 	"reward/sqlledger":       {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 	"reward/redisline":       {"event", "reward", "internal/redisdb"},
+	"reward/httppush":        {"reward", "internal/outgoing"},
 	"reward/sqlinbox":        {"event", "reward", "reward/sqlcursor", "internal/sqldb"},
 
 	"access": {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	// It says who refuses and who can't be reached in the door's own words, so it stands on the door, not under it.
-	"access/platform": {"event", "game", "access"},
+	"access/platform": {"event", "game", "access", "internal/outgoing"},
 	"admin":           {"event", "inventory", "game", "game/fairplay", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	"ops":             {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 

@@ -176,14 +176,15 @@ func walletOf(balance int64, entries []reward.Entry, next string) walletShape {
 }
 
 type noticeShape struct {
-	ID          string `json:"id"`
-	Kind        string `json:"kind"`
-	Campaign    string `json:"campaign"`
-	Round       string `json:"round"`
-	Title       string `json:"title"`
-	Body        string `json:"body"`
-	At          stamp  `json:"at"`
-	ReceiptedAt *stamp `json:"receipted_at"`
+	ID          string            `json:"id"`
+	Kind        string            `json:"kind"`
+	Campaign    string            `json:"campaign"`
+	Round       string            `json:"round"`
+	Title       string            `json:"title"`
+	Body        string            `json:"body"`
+	Params      map[string]string `json:"params"`
+	At          stamp             `json:"at"`
+	ReceiptedAt *stamp            `json:"receipted_at"`
 }
 
 type inboxShape struct {
@@ -201,7 +202,10 @@ func inboxOf(notices []reward.Notice, next string) inboxShape {
 
 func noticeOf(n reward.Notice) noticeShape {
 	shape := noticeShape{
-		ID: n.ID, Kind: n.Kind, Campaign: n.Campaign, Round: n.Round, Title: n.Title, Body: n.Body, At: stamp(n.At),
+		ID: n.ID, Kind: n.Kind, Campaign: n.Campaign, Round: n.Round, Title: n.Title, Body: n.Body, Params: n.Params, At: stamp(n.At),
+	}
+	if shape.Params == nil {
+		shape.Params = map[string]string{}
 	}
 	if !n.ReceiptedAt.IsZero() {
 		at := stamp(n.ReceiptedAt)

@@ -257,7 +257,8 @@ func newInboxes() *inboxes {
 		id := noticeOf(user)
 		i.notices[id] = reward.Notice{
 			ID: id, Kind: reward.KindWin, User: user, Campaign: "demo", Run: 2, Round: "demo.2.1." + user + ".7",
-			Title: "Coins won: 20", Body: "Round 7 paid 20. Your coins in this game: 120.", At: noon,
+			Title: "Coins won: 20", Body: "Round 7 paid 20. Your coins in this game: 120.",
+			Params: map[string]string{"coins": "20", "number": "7", "total": "120"}, At: noon,
 		}
 	}
 	return i

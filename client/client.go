@@ -178,14 +178,15 @@ func roundPath(campaign string, number int64) string {
 
 // Notice is a message to the player.
 type Notice struct {
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`
-	Campaign  string     `json:"campaign"`
-	Round     string     `json:"round"`
-	Title     string     `json:"title"`
-	Body      string     `json:"body"`
-	At        time.Time  `json:"at"`
-	ReceiptAt *time.Time `json:"receipted_at"`
+	ID        string            `json:"id"`
+	Kind      string            `json:"kind"`
+	Campaign  string            `json:"campaign"`
+	Round     string            `json:"round"`
+	Title     string            `json:"title"`
+	Body      string            `json:"body"`
+	Params    map[string]string `json:"params"` // what title and body are made of
+	At        time.Time         `json:"at"`
+	ReceiptAt *time.Time        `json:"receipted_at"`
 }
 
 // Inbox gives a page of the player's notices, newest first; next is the cursor of the following one, "" at the end.

@@ -66,6 +66,12 @@ type Metrics struct {
 	pushed   *prometheus.CounterVec
 	pushErrs prometheus.Counter
 
+	asked    *prometheus.CounterVec
+	askedLat prometheus.Histogram
+	fates    *prometheus.CounterVec
+	underway prometheus.Gauge
+	waiting  prometheus.Gauge
+
 	judged   *prometheus.CounterVec
 	flagged  *prometheus.CounterVec
 	unjudged *prometheus.CounterVec
@@ -132,6 +138,12 @@ func NewMetrics() *Metrics {
 		pushed:   f.counter("shake_notices_pushed_total", "Notices pushed, for the first time or again.", "push"),
 		pushErrs: f.counter("shake_notices_push_errors_total", "Pushes that failed; the notices are pushed again.").WithLabelValues(),
 
+		asked:    f.counter("shake_push_service_requests_total", "Requests to the company's push service, by outcome: taken, refused, forbidden, limited, failed, unreachable.", "outcome"),
+		askedLat: f.histogram("shake_push_service_request_duration_seconds", "Time of a request to the company's push service.", latencyBuckets).WithLabelValues().(prometheus.Histogram),
+		fates:    f.counter("shake_push_service_notices_total", "What became of notices for the push service: taken, refused, seen (on a page before), expired (not taken in time).", "fate"),
+		underway: f.gauge("shake_push_service_in_flight", "Requests to the push service under way.").WithLabelValues(),
+		waiting:  f.gauge("shake_push_service_waiting", "Notices that the push service has not taken yet, up to 100000, those included that give pages their time; told by the worker that gives them.").WithLabelValues(),
+
 		judged:   f.counter("shake_fairplay_judged_total", "Rounds that fair play looked at, of those that told beats or a device.", "campaign"),
 		flagged:  f.counter("shake_fairplay_flagged_total", "Rounds that fair play flagged, by reason: regular, short, rate, excess, copy, device.", "campaign", "reason"),
 		unjudged: f.counter("shake_fairplay_dropped_total", "What fair play had no room for: ends (queue), ends whose campaign nobody gave (campaign), judgements that could not be written (rows).", "what"),
@@ -142,6 +154,12 @@ func NewMetrics() *Metrics {
 	}
 	for _, reason := range []string{"oom", "noreplicas", "misconf"} {
 		m.refusals.WithLabelValues(reason) // an alarm on their rate needs them to be there before the first
+	}
+	for _, outcome := range []string{"taken", "refused", "forbidden", "limited", "failed", "unreachable"} {
+		m.asked.WithLabelValues(outcome)
+	}
+	for _, fate := range reward.Fates {
+		m.fates.WithLabelValues(fate)
 	}
 	return m
 }

@@ -31,6 +31,9 @@ type Notice struct {
 // Text is the wording of one kind of notice; {name} stands for a parameter.
 type Text struct{ Title, Body string }
 
+// Language is the language of titles and bodies.
+const Language = "en"
+
 // English has the wordings. They avoid plurals: one sentence has to fit every number.
 func English(kind string) Text {
 	switch kind {

@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/shake-live/shake/internal/clock"
+	"github.com/shake-live/shake/internal/outgoing"
 )
 
 // IntrospectionOptions say whom to ask. The zero value of a field means its default.
@@ -58,7 +59,7 @@ func NewIntrospection(o IntrospectionOptions, clock clock.Clock, log *slog.Logge
 		checks = append(checks, jwt.WithAudience(o.Audience...))
 	}
 	return &Introspection{
-		opts: o, client: client(o.Timeout, o.Concurrency), valid: jwt.NewValidator(checks...), turns: make(chan struct{}, o.Concurrency),
+		opts: o, client: outgoing.Client(o.Timeout, o.Concurrency), valid: jwt.NewValidator(checks...), turns: make(chan struct{}, o.Concurrency),
 		health: health{log: log},
 	}, nil
 }
@@ -103,7 +104,7 @@ func (p *Introspection) ask(ctx context.Context, credential string) (jwt.MapClai
 	form := url.Values{"token": {credential}, "token_type_hint": {"access_token"}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.opts.URL, strings.NewReader(form))
 	if err != nil {
-		return nil, plain(err)
+		return nil, outgoing.Plain(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")

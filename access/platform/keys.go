@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/shake-live/shake/internal/outgoing"
 )
 
 // KeysOptions say where an issuer's public keys are. The zero value of a field means its default.
@@ -61,7 +63,7 @@ type Keys struct {
 // yet is asked again.
 func NewKeys(opts KeysOptions, log *slog.Logger) (*Keys, error) {
 	k := &Keys{opts: opts.withDefaults(), health: health{log: log}}
-	k.client = client(k.opts.Timeout, 1)
+	k.client = outgoing.Client(k.opts.Timeout, 1)
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	if strings.HasPrefix(k.opts.Source, "file:") {
 		k.read(k.begin())
@@ -170,7 +172,7 @@ func (k *Keys) fetch(ctx context.Context) ([]byte, error) {
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.opts.Source, nil)
 	if err != nil {
-		return nil, plain(err)
+		return nil, outgoing.Plain(err)
 	}
 	r.Header.Set("Accept", "application/json")
 	return ask(k.client, r)

@@ -60,7 +60,9 @@ func New(ctx context.Context, cfg config.Config, roles []string, log *slog.Logge
 	}
 	a := &App{stack: s, roles: roles}
 	if a.has(RoleWorker) {
-		a.worker = newWorker(s)
+		if a.worker, err = newWorker(s); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
 	}
 	if err := a.listen(); err != nil {
 		return nil, errors.Join(err, a.Close())

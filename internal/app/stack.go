@@ -171,7 +171,9 @@ func (s *stack) build() (err error) {
 		KeyID: s.keyring.Current(), Owner: s.owner, Clock: s.clock, Log: s.log,
 	})
 	s.ledger = sqlledger.New(s.sql, s.clock)
-	s.inbox = sqlinbox.New(s.sql, s.clock)
+	s.inbox = sqlinbox.New(s.sql, s.clock, sqlinbox.Options{
+		HandOver: s.cfg.PushService.On(), HandOverAfter: time.Duration(s.cfg.PushService.After),
+	})
 	s.line = redisline.New(s.redis, s.keys)
 	s.pusher = reward.NewPusher(s.inbox, s.line, s.clock, s.metrics, s.log)
 	s.board = redisboard.New(s.redis.Client(), s.cfg.Namespace)

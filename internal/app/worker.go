@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/reward"
 )
 
 // worker is the role behind the doors: it relays, keeps pools, settles, and applies entries. Any number of
@@ -13,13 +14,20 @@ import (
 type worker struct {
 	*stack
 	settled func(context.Context, *game.Campaign) // what else is to happen when a run is settled
+	courier *reward.Courier                       // nil without a push service
 
 	mu   sync.Mutex
 	jobs map[string]*runJob // by campaign and run
 	wg   sync.WaitGroup
 }
 
-func newWorker(s *stack) *worker { return &worker{stack: s, jobs: map[string]*runJob{}} }
+func newWorker(s *stack) (*worker, error) {
+	courier, err := s.newCourier()
+	if err != nil {
+		return nil, err
+	}
+	return &worker{stack: s, courier: courier, jobs: map[string]*runJob{}}, nil
+}
 
 // watchEvery is how often the worker looks for campaigns it does not know yet.
 const watchEvery = time.Second
@@ -32,6 +40,9 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.wg.Go(func() { w.watchLag(ctx, readers) })
 	w.wg.Go(func() { w.pushAgain(ctx) })
+	if w.courier != nil {
+		w.wg.Go(func() { w.handOver(ctx) })
+	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {

@@ -36,6 +36,8 @@ type Config struct {
 	LameDuck        Duration   `yaml:"lame_duck"`
 	Drain           Duration   `yaml:"drain"`
 	Log             Log        `yaml:"log"`
+
+	PushService PushService `yaml:"push_service"`
 }
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
@@ -160,10 +162,11 @@ func Default() Config {
 			UserRate: 20, UserBurst: 50, Markets: map[string]float64{}, Routes: map[string]float64{}, MaxInFlight: 20000, MinInFlight: 512, MaxWait: second, Target: 250 * ms,
 			MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
-		Worker:   Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
-		LameDuck: 3 * second,
-		Drain:    20 * second,
-		Log:      Log{Level: "info", Format: "json"},
+		PushService: PushService{After: 5 * second, Timeout: 5 * second, Concurrency: 32, GiveUp: 24 * 3600 * second},
+		Worker:      Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
+		LameDuck:    3 * second,
+		Drain:       20 * second,
+		Log:         Log{Level: "info", Format: "json"},
 	}
 }
 
@@ -196,7 +199,10 @@ func Parse(text []byte, getenv func(string) string) (Config, error) {
 
 // reveal replaces each secret's reference by what it refers to.
 func (c *Config) reveal(getenv func(string) string) error {
-	errs := []error{c.Redis.Password.reveal("redis.password", getenv), c.SQL.DSN.reveal("sql.dsn", getenv)}
+	errs := []error{
+		c.Redis.Password.reveal("redis.password", getenv), c.SQL.DSN.reveal("sql.dsn", getenv),
+		c.PushService.Token.reveal("push_service.token", getenv), c.PushService.SigningKey.reveal("push_service.signing_key", getenv),
+	}
 	for where, keys := range map[string]Keys{"sessions": c.Sessions, "runs": c.Runs} {
 		for id, secret := range keys.Keys {
 			errs = append(errs, secret.reveal(where+".keys."+id, getenv))
@@ -235,7 +241,7 @@ func (c *Config) Validate() error {
 	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
 	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
-	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate())
+	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.PushService.validate())
 	_, err := c.Limits.TrustedProxies.Prefixes()
 	errs = append(errs, err)
 	return errors.Join(errs...)

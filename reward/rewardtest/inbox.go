@@ -18,11 +18,15 @@ type Inbox interface {
 	reward.Mailbox
 	Inbox(ctx context.Context, user, before string, limit int) ([]reward.Notice, string, error)
 	reward.Outstanding
+	reward.Handovers
 	Receipt(ctx context.Context, user, id string, at time.Time) (bool, error)
 	Progress(ctx context.Context, campaign string, run int64) (map[int]event.Cursor, error)
 }
 
-// RunInbox examines an inbox. newInbox opens an empty one.
+// HandOverAfter is how long after its writing a notice is for the push service, in the exam.
+const HandOverAfter = 5 * time.Second
+
+// RunInbox examines an inbox. newInbox opens an empty one, which keeps notices for a push service too.
 func RunInbox(t *testing.T, newInbox func(testing.TB) Inbox) {
 	for name, exam := range map[string]func(*testing.T, Inbox){
 		"one notice a win":       oneNoticeAWin,
@@ -31,6 +35,7 @@ func RunInbox(t *testing.T, newInbox func(testing.TB) Inbox) {
 		"pages":                  inboxPages,
 		"receipts":               receipts,
 		"pushed until receipted": pushes,
+		"handed over once":       handovers,
 		"random histories":       randomNotices,
 		"ids safe in an URL":     noticeIDs,
 		"same time, no overlap":  sameTime,
@@ -304,4 +309,76 @@ func pushes(t *testing.T, b Inbox) {
 	if n := len(inbox(t, b, "ann")); n != 1 {
 		t.Errorf("ann's inbox has %d notices, want the one that nobody showed her", n)
 	}
+}
+
+// handovers: each notice is given to the push service until that is done, unless it was shown meanwhile; one whose
+// claimer died is given again.
+func handovers(t *testing.T, b Inbox) {
+	w := NewWriter("demo", 0)
+	w.Credit(100)
+	w.Start("ann", "bob", "cid")
+	w.End(Win{"ann", 10}, Win{"bob", 7}, Win{"cid", 5})
+	began := time.Now()
+	deliverAll(t, b, w.Log...)
+	deliverAll(t, b, w.Log...)
+	const slack = 3 * time.Second // the store notes the time by its own clock
+	claim := func(after time.Duration, limit int, want ...string) map[string]string {
+		t.Helper()
+		list, err := b.Claim(t.Context(), began.Add(after), began.Add(after+time.Minute), limit)
+		var got []string
+		ids := map[string]string{}
+		for _, h := range list {
+			got = append(got, fmt.Sprint(h.User, " ", h.Coins, " ", h.Params["coins"], " ", h.Tries))
+			ids[h.User] = h.ID
+		}
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("after %s got %q, %v, want %q", after, got, err, want)
+		}
+		return ids
+	}
+	waiting := func(atMost, want int) {
+		t.Helper()
+		if n, err := b.Waiting(t.Context(), atMost); err != nil || n != want {
+			t.Errorf("%d wait, %v, want %d", n, err, want)
+		}
+	}
+	waiting(2, 2)
+	waiting(10, 3)
+	claim(HandOverAfter-time.Second, 10)
+	if n := len(claimSome(t, b, began.Add(HandOverAfter+slack), 2)) + len(claimSome(t, b, began.Add(HandOverAfter+slack), 2)); n != 3 {
+		t.Errorf("got %d notices in two claims of 2, want 3", n)
+	}
+	claim(HandOverAfter+slack, 10) // all are claimed
+	if _, err := b.Receipt(t.Context(), "bob", inbox(t, b, "bob")[0].ID, began); err != nil {
+		t.Fatal(err)
+	}
+	ids := claim(2*time.Minute, 10, "ann 10 10 0", "cid 5 5 0") // nobody told what became of them
+	for range 2 {
+		if err := b.Done(t.Context(), []string{ids["cid"], "not there"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := b.Later(t.Context(), map[string]time.Time{ids["ann"]: began.Add(time.Hour), ids["cid"]: began}); err != nil {
+		t.Error(err)
+	}
+	claim(time.Hour-time.Second, 10)
+	claim(time.Hour, 10, "ann 10 10 1")
+	waiting(10, 1)
+	if err := errors.Join(b.Done(t.Context(), nil), b.Later(t.Context(), nil), b.Done(t.Context(), []string{ids["ann"]})); err != nil {
+		t.Error(err)
+	}
+	waiting(10, 0)
+	if d := deliverAll(t, b, w.Log...); d.Repeats == 0 {
+		t.Errorf("got %+v, want repeats", d)
+	}
+	waiting(10, 0)
+}
+
+func claimSome(t *testing.T, b Inbox, now time.Time, limit int) []reward.Handover {
+	t.Helper()
+	list, err := b.Claim(t.Context(), now, now.Add(time.Minute), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

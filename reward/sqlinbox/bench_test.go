@@ -10,11 +10,16 @@ import (
 	"github.com/shake-live/shake/reward/sqlinbox"
 )
 
-// BenchmarkApply writes notices in batches of 1024, for 20000 players.
+// BenchmarkApply writes notices in batches of 1024, for 20000 players, without a push service and with one.
 //
 //	go test -run '^$' -bench Apply -benchtime 100x ./reward/sqlinbox
 func BenchmarkApply(b *testing.B) {
-	store := sqlinbox.New(sqldbtest.MariaDB(b), clock.System{})
+	for name, o := range map[string]sqlinbox.Options{"pages": {}, "service": handingOver} {
+		b.Run(name, func(b *testing.B) { apply(b, sqlinbox.New(sqldbtest.MariaDB(b), clock.System{}, o)) })
+	}
+}
+
+func apply(b *testing.B, store *sqlinbox.Store) {
 	w := rewardtest.NewWriter("bench", 0)
 	player := 0
 	for b.Loop() {

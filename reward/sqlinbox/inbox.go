@@ -36,12 +36,13 @@ func (s *Store) Inbox(ctx context.Context, user, before string, limit int) (page
 // columns are a notice's, as scan reads them.
 const columns = "id, kind, user, campaign, run, round, coins, title, body, params, created_at, receipted_at"
 
-func scan(rows *sql.Rows) (reward.Notice, error) {
+// scan reads a row of columns, and what stands behind them into more.
+func scan(rows *sql.Rows, more ...any) (reward.Notice, error) {
 	var n reward.Notice
 	var params string
 	var at, receipted int64
-	err := rows.Scan(&n.ID, &n.Kind, &n.User, &n.Campaign, &n.Run, &n.Round, &n.Coins, &n.Title, &n.Body, &params,
-		&at, &receipted)
+	err := rows.Scan(append([]any{&n.ID, &n.Kind, &n.User, &n.Campaign, &n.Run, &n.Round, &n.Coins, &n.Title, &n.Body, &params,
+		&at, &receipted}, more...)...)
 	if err != nil {
 		return n, err
 	}
@@ -50,6 +51,19 @@ func scan(rows *sql.Rows) (reward.Notice, error) {
 		n.ReceiptedAt = time.UnixMilli(receipted).UTC()
 	}
 	return n, json.Unmarshal([]byte(params), &n.Params)
+}
+
+// shown ends what was to make the player see a notice. A handover that is left where this process knows of no push
+// service is passed over by the courier, which sees the receipt.
+func (s *Store) shown(ctx context.Context, tx *sql.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM pushes WHERE id = ?", id); err != nil {
+		return err
+	}
+	if !s.opts.HandOver {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "DELETE FROM handovers WHERE notice = ?", id)
+	return err
 }
 
 // Receipt records when the player's client showed the notice, which is pushed no more then. The first time counts, and
@@ -66,8 +80,7 @@ func (s *Store) Receipt(ctx context.Context, user, id string, at time.Time) (fir
 			return err
 		}
 		if first = n > 0; first {
-			_, err := tx.ExecContext(ctx, "DELETE FROM pushes WHERE id = ?", id)
-			return err
+			return s.shown(ctx, tx, id)
 		}
 		var one int
 		return tx.QueryRowContext(ctx, "SELECT 1 FROM notices WHERE id = ? AND user = ?", id, user).Scan(&one)

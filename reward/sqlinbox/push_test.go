@@ -55,7 +55,7 @@ func TestPusher_reachesPlayersOverALossyLine(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	clk := clock.NewFake(time.Now().UTC().Truncate(time.Millisecond))
-	store := sqlinbox.New(sqldbtest.SQLite(t), clk)
+	store := sqlinbox.New(sqldbtest.SQLite(t), clk, sqlinbox.Options{})
 	line := &lossy{store: store, clock: clk, rng: rand.New(rand.NewPCG(seed, 1)), shown: map[string]bool{}, done: map[string]bool{}}
 	pusher := reward.NewPusher(store, line, clk, line, slog.New(slog.DiscardHandler))
 	notifier := reward.NewNotifier(store, pusher.Fresh, func(reward.Delivered) {})

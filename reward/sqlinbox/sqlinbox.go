@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/internal/clock"
@@ -26,10 +27,21 @@ type Store struct {
 	cursors *sqlcursor.Store
 	notices *sqldb.Bulk
 	pushes  *sqldb.Bulk
+
+	handovers *sqldb.Bulk
+	opts      Options
+}
+
+// Options say what else becomes of notices.
+type Options struct {
+	// HandOver also keeps each notice for a company's push service, which is to have it after HandOverAfter unless it
+	// was shown by then.
+	HandOver      bool
+	HandOverAfter time.Duration
 }
 
 // New works on a database whose schema is there by the first call.
-func New(db *sqldb.DB, clock clock.Clock) *Store {
+func New(db *sqldb.DB, clock clock.Clock, o Options) *Store {
 	notices := db.Bulk(sqldb.Insert{
 		Into: "notices",
 		Columns: []string{"id", "user", "kind", "campaign", "run", "round", "coins", "title", "body", "params",
@@ -37,7 +49,10 @@ func New(db *sqldb.DB, clock clock.Clock) *Store {
 		End: db.Keep("id"),
 	})
 	pushes := db.Bulk(sqldb.Insert{Into: "pushes", Columns: []string{"id", "user", "pushed_at", "again", "due_at"}, End: db.Keep("id")})
-	return &Store{db: db, clock: clock, cursors: sqlcursor.New(db, Reader, clock), notices: notices, pushes: pushes}
+	handovers := db.Bulk(sqldb.Insert{Into: "handovers", Columns: []string{"notice", "tries", "due_at"}, End: db.Keep("notice")})
+	return &Store{
+		db: db, clock: clock, cursors: sqlcursor.New(db, Reader, clock), notices: notices, pushes: pushes, handovers: handovers, opts: o,
+	}
 }
 
 // Apply writes the notices of a batch in one transaction; see reward.Mailbox.
@@ -45,7 +60,7 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 	if len(entries) == 0 {
 		return reward.Delivered{}, nil
 	}
-	if err := errors.Join(s.notices.Ready(ctx), s.pushes.Ready(ctx)); err != nil {
+	if err := errors.Join(s.notices.Ready(ctx), s.pushes.Ready(ctx), s.handovers.Ready(ctx)); err != nil {
 		return reward.Delivered{}, err
 	}
 	var d reward.Delivered
@@ -65,7 +80,7 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 		if err != nil {
 			return err
 		}
-		if err := s.schedule(ctx, tx, notices); err != nil {
+		if err := errors.Join(s.schedule(ctx, tx, notices), s.handOver(ctx, tx, notices)); err != nil {
 			return err
 		}
 		d = reward.Delivered{Tally: reading.Tally, Notices: written, Fresh: notices}

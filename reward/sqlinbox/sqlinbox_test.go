@@ -10,8 +10,10 @@ import (
 	"github.com/shake-live/shake/reward/sqlinbox"
 )
 
+var handingOver = sqlinbox.Options{HandOver: true, HandOverAfter: rewardtest.HandOverAfter}
+
 func TestStore(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, open func(testing.TB) *sqldb.DB) {
-		rewardtest.RunInbox(t, func(t testing.TB) rewardtest.Inbox { return sqlinbox.New(open(t), clock.System{}) })
+		rewardtest.RunInbox(t, func(t testing.TB) rewardtest.Inbox { return sqlinbox.New(open(t), clock.System{}, handingOver) })
 	})
 }

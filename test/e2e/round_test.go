@@ -215,6 +215,30 @@ func TestTabs_shareRoundAndNotice(t *testing.T) {
 	p.until(`fetch('/v1/inbox', {headers: {Authorization: 'Bearer ' + JSON.parse(localStorage['shake.session']).token}}).then((r) => r.json()).then((b) => b.notices.length > 0 && b.notices.every((n) => n.receipted_at))`)
 }
 
+// A notice is worded in the language of the page, though the page knows nothing of its round.
+func TestNotice_inThePlayersLanguage(t *testing.T) {
+	d := demo(t).door(t)
+	d.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case "/v1/live":
+			problem(404, "not_found")(w, r)
+		case "/v1/inbox":
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"notices":[{"id":"n1","kind":"win","campaign":"demo","round":"demo.1.1.rui.1","title":"Coins won: 1234",
+				"body":"","params":{"coins":"1234","number":"1","total":"1234"},"at":"2026-11-11T12:00:00.000Z","receipted_at":null}],"next":null}`)
+		default:
+			return false
+		}
+		return true
+	})
+	p := open(t, d, before(`Object.defineProperty(navigator, 'languages', { get: () => ['pt-BR'] })`))
+	p.join("rui")
+	p.until(`document.getElementById('toast-title').textContent === 'Prêmio registrado'`)
+	if text := p.text("toast-body"); text != "1.234 moedas estão na sua carteira." {
+		t.Errorf("the notice says %q", text)
+	}
+}
+
 // A company's app hands its player's credential over behind the #.
 func TestLogin_byTheAddress(t *testing.T) {
 	d := demo(t).door(t)

@@ -106,7 +106,7 @@ func (n *night) connect() {
 	n.sql, err = sqldb.Open(ctx, sqldb.Options{Driver: "mysql", DSN: n.servers.dsn})
 	n.must(err)
 	n.ledger = sqlledger.New(n.sql, clock.System{})
-	n.inbox = sqlinbox.New(n.sql, clock.System{})
+	n.inbox = sqlinbox.New(n.sql, clock.System{}, sqlinbox.Options{})
 	n.rounds, n.totals = map[string]int64{}, map[string]int64{}
 	n.t.Cleanup(func() {
 		_ = batcher.Close()

@@ -185,8 +185,7 @@ class Page {
   }
 
   #notice(notice) {
-    const won = this.won?.get(notice.round);
-    if (notice.kind === 'win' && won) toast(t('notice_title'), t('notice_body', { n: won }));
+    if (notice.kind === 'win' && notice.params) toast(t('notice_title'), t('notice_body', { n: notice.params.coins }));
     else toast(notice.title, notice.body);
     this.#drop(notice.round);
   }
@@ -262,7 +261,6 @@ class Page {
     try {
       this.result = await answer;
       this.me = { ...this.me, chances_left: this.result.chances_left, coins: this.result.total, next_number: this.result.number + 1, open_round: null };
-      (this.won ??= new Map()).set(this.result.round, this.result.coins);
       this.#showResult();
     } catch (problem) {
       await this.#standing();

@@ -22,7 +22,11 @@ export interface Place { rank: number; user: string; name: string; coins: number
 export interface Board { final: boolean; entries: Place[]; me: Place | null }
 export interface Entry { id: string; kind: string; campaign: string; round: string; coins: number; at: string }
 export interface Wallet { balance: number; entries: Entry[]; next: string | null }
-export interface Notice { id: string; kind: string; campaign: string; round: string; title: string; body: string; at: string; receipted_at: string | null }
+/** `title` and `body` are English; `params` is what they are made of, whole numbers in decimal: `coins`, `number` and `total` of a `win`. */
+export interface Notice {
+  id: string; kind: string; campaign: string; round: string; title: string; body: string; params: Record<string, string>;
+  at: string; receipted_at: string | null;
+}
 export interface Inbox { notices: Notice[]; next: string | null }
 export interface Claim { round: string; campaign: string; coins: number; claim: string; at: number }
 

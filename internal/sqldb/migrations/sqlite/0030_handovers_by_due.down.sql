@@ -1,0 +1,1 @@
+DROP INDEX handovers_by_due;
