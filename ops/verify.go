@@ -42,7 +42,7 @@ type Verifier struct {
 }
 
 // ErrNoRound says that the ledger has no such round.
-var ErrNoRound = errors.New("no such round in the ledger")
+var ErrNoRound = errors.New("no such round in the ledger: it was never ended, or its coins have not arrived yet")
 
 // Verify derives one round.
 func (v Verifier) Verify(ctx context.Context, text string) (Derivation, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -63,18 +62,18 @@ type ListCmd struct {
 
 // Run lists.
 func (c *ListCmd) Run(ctx context.Context, s *streams) error {
-	list, err := c.app().List(ctx, nil)
+	list, err := c.app().List(ctx)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(s.out, map[string]any{"campaigns": slices.Concat([]*game.Campaign{}, list)}) // none are [], not null
+		return writeJSON(s.out, map[string]any{"campaigns": list})
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tMARKET\tSTAGE\tRUN\tVERSION\tSTARTS\tENDS\tPOOL")
+	fmt.Fprintln(w, "ID\tMARKET\tSTAGE\tRUN\tVERSION\tSTARTS\tENDS\tPOOL\tPAID")
 	for _, one := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\n", one.ID, one.Market, one.StageAt(time.Now()), one.Run, one.Version,
-			one.StartsAt.Format(time.RFC3339), one.EndsAt.Format(time.RFC3339), one.Pool)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%d\t%d\n", one.ID, one.Market, one.Stage, one.Run, one.Version,
+			one.StartsAt.Format(time.RFC3339), one.EndsAt.Format(time.RFC3339), one.Pool, one.Booked.Coins)
 	}
 	return w.Flush()
 }
@@ -88,7 +87,7 @@ type ShowCmd struct {
 
 // Run shows.
 func (c *ShowCmd) Run(ctx context.Context, s *streams) error {
-	one, err := c.app().Show(ctx, nil, c.ID)
+	one, err := c.app().Show(ctx, c.ID)
 	if err != nil {
 		return fmt.Errorf("campaign %q: %w", c.ID, err)
 	}
@@ -99,16 +98,17 @@ func (c *ShowCmd) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-func show(out io.Writer, c *game.Campaign) {
+func show(out io.Writer, c app.Shown) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "%-11s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("id", "%s (%s, market %s): %s", c.ID, c.Game, c.Market, c.Name)
-	line("stage", "%s, run %d, version %d", c.StageAt(time.Now()), c.Run, c.Version)
+	line("stage", "%s, run %d, version %d", c.Stage, c.Run, c.Version)
 	line("window", "%s to %s, warm-up from %s", c.StartsAt.Format(time.RFC3339), c.EndsAt.Format(time.RFC3339), c.WarmupAt.Format(time.RFC3339))
 	line("round", "%d ms, ends from %d ms on, until %d ms after", c.RoundMS, c.EarlyMS, c.LateMS)
 	line("chances", "%d a player", c.Chances)
 	line("pool", "%d coins in %d shards, floor %d", c.Pool, c.Shards, c.Floor)
+	line("booked", "%d rounds, %d coins paid, %d held for a review", c.Booked.Rounds, c.Booked.Coins, c.Booked.Held)
 	line("caps", "%d coins a round, %d a player (0: none), %d shakes a second", c.RoundCap, c.PlayerCap, c.ShakeRate)
 	f := c.FairPlay.Filled(c.ShakeRate)
 	line("fair play", "%s: from %d beats, variation %v, intervals of %d ms, %v beats a second, %d accounts a device, score %v",

@@ -112,22 +112,58 @@ func (s *stack) waitForReplicas(ctx context.Context) error {
 	}
 }
 
+// Shown is a campaign as operators see it.
+type Shown struct {
+	*game.Campaign
+	Stage  game.Stage `json:"stage"`  // now
+	Booked Booked     `json:"booked"` // of its current run
+
+	Since *struct{} `json:"since,omitempty"` // hides where the run's log begins, which is nobody's business outside
+}
+
+// Booked is what the ledger has of a run by now.
+type Booked struct {
+	Rounds int64 `json:"rounds"`
+	Coins  int64 `json:"coins"` // paid
+	Held   int64 `json:"held"`  // coins that wait for a review
+}
+
+func shown(ctx context.Context, db *sqldb.DB, c *game.Campaign) (Shown, error) {
+	s := Shown{Campaign: c, Stage: c.StageAt(time.Now())}
+	shards, err := sqlledger.New(db, clock.System{}).Progress(ctx, c.ID, c.Run)
+	for _, shard := range shards {
+		s.Booked.Rounds += shard.Rounds
+		s.Booked.Coins += shard.Granted
+		s.Booked.Held += shard.Held
+	}
+	return s, err
+}
+
 // List gives all campaigns.
-func (t Target) List(ctx context.Context, log *slog.Logger) (list []*game.Campaign, err error) {
+func (t Target) List(ctx context.Context) (list []Shown, err error) {
+	list = []Shown{}
 	err = t.withSQL(ctx, func(_ config.Config, db *sqldb.DB) error {
-		list, err = sqlcatalog.New(db).All(ctx)
+		all, err := sqlcatalog.New(db).All(ctx)
+		for i := 0; err == nil && i < len(all); i++ {
+			var s Shown
+			s, err = shown(ctx, db, all[i])
+			list = append(list, s)
+		}
 		return err
 	})
 	return list, err
 }
 
 // Show gives one campaign.
-func (t Target) Show(ctx context.Context, _ *slog.Logger, id string) (c *game.Campaign, err error) {
+func (t Target) Show(ctx context.Context, id string) (s Shown, err error) {
 	err = t.withSQL(ctx, func(_ config.Config, db *sqldb.DB) error {
-		c, err = sqlcatalog.New(db).Campaign(ctx, id)
+		c, err := sqlcatalog.New(db).Campaign(ctx, id)
+		if err == nil {
+			s, err = shown(ctx, db, c)
+		}
 		return err
 	})
-	return c, err
+	return s, err
 }
 
 // Verify derives the coins of a round.
