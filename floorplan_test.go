@@ -23,6 +23,7 @@ var floors = map[string][]string{
 	"inventory":                   {"event"},
 	"inventory/inventorytest":     {"event", "event/eventtest", "inventory"},
 	"game/fairplay":               {},
+	"game/roundlog":               {},
 	"game":                        {"event", "inventory", "game/fairplay"},
 	"game/referee":                {"game", "game/fairplay"},
 	"game/gametest":               {"event", "inventory", "game"},

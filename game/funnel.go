@@ -47,6 +47,8 @@ func (o CacheOptions) withDefaults() CacheOptions {
 
 type deaf struct{}
 
+func (deaf) Append(string) {}
+
 func (deaf) Answered(string)             {}
 func (deaf) Stale(string, time.Duration) {}
 func (deaf) Short(string)                {}

@@ -23,9 +23,14 @@ type Service struct {
 	levels  Levels
 	coins   Coins
 	archive Archive
+	log     RoundLog
 
 	observer Observer
 }
+
+// RoundLog keeps the claims of settled rounds beside all stores, for the night on which those lose them. It must not
+// wait.
+type RoundLog interface{ Append(claim string) }
 
 // Deps are what a Service works with.
 type Deps struct {
@@ -35,15 +40,19 @@ type Deps struct {
 	Coins   Coins
 	Archive Archive
 
-	Observer Observer
+	Log      RoundLog // nil: none
+	Observer Observer // nil: nobody hears
 }
 
-// New makes a Service. Without an Observer nobody hears.
+// New makes a Service.
 func New(d Deps) *Service {
 	if d.Observer == nil {
 		d.Observer = deaf{}
 	}
-	return &Service{catalog: d.Catalog, rounds: d.Rounds, levels: d.Levels, coins: d.Coins, archive: d.Archive, observer: d.Observer}
+	if d.Log == nil {
+		d.Log = deaf{}
+	}
+	return &Service{catalog: d.Catalog, rounds: d.Rounds, levels: d.Levels, coins: d.Coins, archive: d.Archive, log: d.Log, observer: d.Observer}
 }
 
 // Open is a round that the player can shake for.
@@ -149,7 +158,9 @@ func (s *Service) End(ctx context.Context, campaign, user string, number int64, 
 	if !settled.Safe {
 		return Result{}, ErrPending
 	}
-	return c.result(settled), nil
+	r := c.result(settled)
+	s.log.Append(r.Claim)
+	return r, nil
 }
 
 // verify reads the token. A true one of an earlier run is late rather than wrong; one of a later run tells that

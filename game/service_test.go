@@ -30,7 +30,11 @@ type table struct {
 	coins  *scriptedCoins
 	c      *game.Campaign
 	origin *shelf
+	log    []string // what the nodes have in their round logs
 }
+
+// Append implements game.RoundLog.
+func (at *table) Append(claim string) { at.log = append(at.log, claim) }
 
 // scriptedRounds is the model, unless a test says otherwise.
 type scriptedRounds struct {
@@ -111,7 +115,7 @@ func newTable(t *testing.T, change ...func(*game.Campaign)) *table {
 func (at *table) node(ring *game.Keyring) *game.Service {
 	return game.New(game.Deps{
 		Catalog: game.NewCatalog(newShelf(), at.origin, ring, at.clock, game.CacheOptions{}),
-		Rounds:  at.rounds, Levels: sums{at.model}, Coins: at.coins, Archive: noArchive{},
+		Rounds:  at.rounds, Levels: sums{at.model}, Coins: at.coins, Archive: noArchive{}, Log: at,
 	})
 }
 
@@ -217,6 +221,23 @@ func TestEnd_isPendingUntilItIsSafe(t *testing.T) {
 	at.rounds.settle = func(game.SettleRequest) (game.Settled, error) { return game.Settled{Safe: false}, nil }
 	if _, err := at.End(t.Context(), "demo", "ann", 1, open.Token, 60); !errors.Is(err, game.ErrPending) {
 		t.Errorf("got %v, want ErrPending", err)
+	}
+	if len(at.log) != 0 {
+		t.Error("the round log has what nobody was promised")
+	}
+}
+
+// What players are told is in the round log of the node that told them.
+func TestEnd_isLogged(t *testing.T) {
+	at := newTable(t)
+	open := at.begin("ann", 1)
+	if _, err := at.End(t.Context(), "demo", "ann", 1, "forged", 60); err == nil || len(at.log) != 0 {
+		t.Fatalf("got %v and %d in the log for a forged token", err, len(at.log))
+	}
+	got, err := at.End(t.Context(), "demo", "ann", 1, open.Token, 60)
+	at.must(err)
+	if len(at.log) != 1 || at.log[0] != got.Claim {
+		t.Errorf("the log has %q, want the claim %q", at.log, got.Claim)
 	}
 }
 

@@ -78,6 +78,9 @@ type Metrics struct {
 	crowded  *prometheus.CounterVec
 
 	oddities *prometheus.CounterVec
+
+	logged    *prometheus.CounterVec
+	logFailed prometheus.Counter
 }
 
 // latencyBuckets are seconds: fine where a player feels it.
@@ -144,6 +147,9 @@ func NewMetrics() *Metrics {
 		underway: f.gauge("shake_push_service_in_flight", "Requests to the push service under way.").WithLabelValues(),
 		waiting:  f.gauge("shake_push_service_waiting", "Notices that the push service has not taken yet, up to 100000, those included that give pages their time; told by the worker that gives them.").WithLabelValues(),
 
+		logged:    f.counter("shake_round_log_records_total", "Claims for this node's round log: written, and lost to it because its disk took none.", "fate"),
+		logFailed: f.counter("shake_round_log_errors_total", "Writes that the round log's disk refused; alarm on it.").WithLabelValues(),
+
 		judged:   f.counter("shake_fairplay_judged_total", "Rounds that fair play looked at, of those that told beats or a device.", "campaign"),
 		flagged:  f.counter("shake_fairplay_flagged_total", "Rounds that fair play flagged, by reason: regular, short, rate, excess, copy, device.", "campaign", "reason"),
 		unjudged: f.counter("shake_fairplay_dropped_total", "What fair play had no room for: ends (queue), ends whose campaign nobody gave (campaign), judgements that could not be written (rows).", "what"),
@@ -184,6 +190,19 @@ func (m maker) histogram(name, help string, buckets []float64, labels ...string)
 	m.reg.MustRegister(v)
 	return v
 }
+
+// RoundsLogged implements roundlog.Observer.
+func (m *Metrics) RoundsLogged(records int) {
+	m.logged.WithLabelValues("written").Add(float64(records))
+}
+
+// RoundsNotLogged implements roundlog.Observer.
+func (m *Metrics) RoundsNotLogged(records int) {
+	m.logged.WithLabelValues("lost").Add(float64(records))
+}
+
+// RoundLogFailed implements roundlog.Observer.
+func (m *Metrics) RoundLogFailed(error) { m.logFailed.Inc() }
 
 // Request implements httpapi.Observer.
 func (m *Metrics) Request(route, method string, status int, code string, took time.Duration) {

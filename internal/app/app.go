@@ -18,6 +18,7 @@ import (
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/game/redisgame"
 	"github.com/shake-live/shake/game/referee"
+	"github.com/shake-live/shake/game/roundlog"
 	"github.com/shake-live/shake/game/sqljudgements"
 	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops"
@@ -134,8 +135,13 @@ func (a *App) players() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	roundLog, err := a.roundLog()
+	if err != nil {
+		return nil, err
+	}
 	plays := game.New(game.Deps{
-		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Observer: rounds{a.metrics},
+		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger},
+		Log: roundLog, Observer: rounds{a.metrics},
 	})
 	a.hub = access.NewHub(access.HubDeps{
 		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
@@ -156,6 +162,22 @@ func (a *App) players() (http.Handler, error) {
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
 	return besides(api, web.Handler()), nil
+}
+
+// roundLog opens the files that this node keeps claims in; nil where the configuration names no folder.
+func (a *App) roundLog() (game.RoundLog, error) {
+	o := a.cfg.RoundLog
+	if o.Dir == "" {
+		return nil, nil
+	}
+	w, err := roundlog.Open(roundlog.Options{
+		Dir: o.Dir, Flush: time.Duration(o.Flush), Sync: time.Duration(o.Sync), MaxBytes: o.MaxBytes, KeepBytes: o.KeepBytes, KeepFor: time.Duration(o.KeepFor),
+	}, a.metrics, a.log)
+	if err != nil {
+		return nil, fmt.Errorf("%w: round_log.dir: %w", config.ErrInvalid, err)
+	}
+	a.stops.add("round log", w.Close)
+	return w, nil
 }
 
 // routeLimits are caps of routes, in requests a second.

@@ -176,6 +176,7 @@ func devConfig(path string, at addresses) (config.Config, error) {
 	c.Durability.Mode = "async"
 	c.Limits.UserRate = 0 // one tester is many players
 	c.LameDuck = 0        // nobody balances
+	c.RoundLog.Dir = filepath.Join(path, "round-log")
 	c.Drain = config.Duration(2 * time.Second)
 	return c, nil
 }

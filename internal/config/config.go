@@ -38,6 +38,17 @@ type Config struct {
 	Log             Log        `yaml:"log"`
 
 	PushService PushService `yaml:"push_service"`
+	RoundLog    RoundLog    `yaml:"round_log"`
+}
+
+// RoundLog is where a node keeps the claims of the rounds that it settled; without a folder it keeps none.
+type RoundLog struct {
+	Dir       string   `yaml:"dir"`
+	Flush     Duration `yaml:"flush"`
+	Sync      Duration `yaml:"sync"`
+	MaxBytes  int64    `yaml:"max_bytes"`
+	KeepBytes int64    `yaml:"keep_bytes"`
+	KeepFor   Duration `yaml:"keep_for"`
 }
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
@@ -167,6 +178,7 @@ func Default() Config {
 		LameDuck:    3 * second,
 		Drain:       20 * second,
 		Log:         Log{Level: "info", Format: "json"},
+		RoundLog:    RoundLog{Dir: "round-log", Flush: 10 * ms, Sync: second, MaxBytes: 64 << 20, KeepBytes: 8 << 30, KeepFor: 30 * 24 * 3600 * second},
 	}
 }
 
@@ -310,6 +322,8 @@ func (c *Config) positive() error {
 		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.min_in_flight": int64(c.Limits.MinInFlight), "limits.target": int64(c.Limits.Target), "limits.max_pages": int64(c.Limits.MaxPages), "limits.play_timeout": int64(c.Limits.PlayTimeout),
 		"limits.read_timeout": int64(c.Limits.ReadTimeout), "worker.look": int64(c.Worker.Look),
 		"worker.max_batch": int64(c.Worker.MaxBatch), "worker.max_age": int64(c.Worker.MaxAge), "drain": int64(c.Drain),
+		"round_log.flush": int64(c.RoundLog.Flush), "round_log.sync": int64(c.RoundLog.Sync), "round_log.max_bytes": c.RoundLog.MaxBytes,
+		"round_log.keep_bytes": c.RoundLog.KeepBytes, "round_log.keep_for": int64(c.RoundLog.KeepFor),
 	} {
 		if n <= 0 {
 			errs = append(errs, fmt.Errorf("%s: want more than 0", name))

@@ -41,6 +41,7 @@ sessions: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 runs: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 durability: {mode: %s}
 limits: {%s}
+round_log: {dir: %s}
 log: {level: info, format: json}
 `
 
@@ -114,7 +115,7 @@ func (s *site) startSystem(ctx context.Context, set setup) (_ *system, err error
 	if set.limits != "" {
 		limits += ", " + set.limits
 	}
-	text := fmt.Sprintf(settings, name, seen, s.kafka, mode, limits)
+	text := fmt.Sprintf(settings, name, seen, s.kafka, mode, limits, filepath.Join(s.dir, name+"-rounds"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ func newSystem(t *testing.T, s servers) *system {
 	}
 	sys := &system{t: t, bin: bin, config: filepath.Join(t.TempDir(), "shake.yaml")}
 	sys.env = append(os.Environ(), "SHAKE_DSN="+s.dsn, "SHAKE_KEY=a key for these tests only")
+	s.more += "\nround_log: {dir: " + filepath.Join(t.TempDir(), "round-log") + "}"
 	text := fmt.Sprintf(settings, s.namespace, quoted(s.redis), s.cluster, quoted(s.kafka), s.lameDuck, s.more)
 	if err := os.WriteFile(sys.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
