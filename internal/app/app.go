@@ -190,11 +190,12 @@ func routeLimits(rates map[string]float64) (map[string]access.Limit, error) {
 	return perSecond(rates), nil
 }
 
-// perSecond are limits of so many a second, of which a second's worth may come at once.
+// perSecond are limits of so many a second, of which a tenth may come at once: what comes at once is what others wait
+// behind.
 func perSecond(rates map[string]float64) map[string]access.Limit {
 	limits := make(map[string]access.Limit, len(rates))
 	for name, rate := range rates {
-		limits[name] = access.Limit{Rate: rate, Burst: max(1, int(rate))}
+		limits[name] = access.Limit{Rate: rate, Burst: max(1, int(rate/10))}
 	}
 	return limits
 }

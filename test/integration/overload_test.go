@@ -23,14 +23,14 @@ import (
 // TestOverload offers three times what a slow store can take: as much is served as at the peak, and those who are served
 // wait hardly longer. It compares medians within one run; docs/performance.md has the curves.
 func TestOverload(t *testing.T) {
-	const linkKBs, shards, rounds, step = 150, 4, 3, 8 * time.Second
+	const linkKBs, shards, rounds, step = 150, 4, 3, 5 * time.Second
 	addr := testenv.Redis(t)
 	s := servers{
 		redis: []string{narrow(t, addr, linkKBs)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
 		more: "durability: {mode: async}\nlimits: {user_rate: 0, min_in_flight: 64, target: 100ms}",
 	}
 	sys := newSystem(t, s)
-	sys.apply(campaign("flood", 10*time.Minute, 3, 1_000_000_000, shards))
+	sys.apply(patient(campaign("flood", 10*time.Minute, 3, 1_000_000_000, shards)))
 	p := sys.serve("api")
 	crowd := newCrowd(t, addr, s.namespace, "flood", "SG", shards)
 
@@ -58,40 +58,44 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// TestMarkets lets the herd of one market come with three times what the market may use of a node: the players of the
-// other market notice nothing.
+// patient has ends come late: those of a storm are signed before it begins.
+func patient(campaign string) string { return strings.Replace(campaign, "late: 20s", "late: 60s", 1) }
+
+// TestMarkets lets the herd of one market come with eight times what the market may use of a node, and more than the
+// store behind it can take: the players of the other market notice nothing. (Without the market's limit their p99 was
+// 20 times as long.)
 func TestMarkets(t *testing.T) {
-	const rate, shards, rounds, step = 400, 4, 3, 6 * time.Second
+	const rate, linkKBs, shards, rounds, step = 150, 150, 4, 3, 4 * time.Second
 	addr := testenv.Redis(t)
 	s := servers{
-		redis: []string{addr}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
+		redis: []string{narrow(t, addr, linkKBs)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
 		more: fmt.Sprintf("durability: {mode: async}\nlimits: {user_rate: 0, markets: {SG: %d}}", rate),
 	}
 	sys := newSystem(t, s)
-	sys.apply(campaign("loud", 10*time.Minute, 3, 1_000_000_000, shards))
-	sys.apply(strings.Replace(campaign("calm", 10*time.Minute, 3, 1_000_000_000, shards), "market: SG", "market: ID", 1))
+	sys.apply(patient(campaign("loud", 10*time.Minute, 3, 1_000_000_000, shards)))
+	sys.apply(patient(strings.Replace(campaign("calm", 10*time.Minute, 3, 1_000_000_000, shards), "market: SG", "market: ID", 1)))
 	p := sys.serve("api")
 	loud := newCrowd(t, addr, s.namespace, "loud", "SG", shards)
 	calm := newCrowd(t, addr, s.namespace, "calm", "ID", shards)
 
-	p.storm(calm, 100, time.Second) // warm
+	p.storm(calm, 50, time.Second) // warm
 	var quiet, beside, herd []storm.Outcome
 	for range rounds {
-		quiet = append(quiet, p.storm(calm, 100, step))
+		quiet = append(quiet, p.storm(calm, 50, step))
 		done := make(chan storm.Outcome, 1)
-		go func() { done <- p.storm(loud, 3*rate, step) }()
-		beside = append(beside, p.storm(calm, 100, step))
+		go func() { done <- p.storm(loud, 8*rate, step) }()
+		beside = append(beside, p.storm(calm, 50, step))
 		herd = append(herd, <-done)
 	}
 	q, b, h := medians(quiet), medians(beside), medians(herd)
-	t.Logf("calm market: p99 %s alone, %s beside a herd of %d/s, of which %.0f/s were served", q.P99.Round(time.Millisecond/10), b.P99.Round(time.Millisecond/10), 3*rate, h.Served)
-	if b.P99 > 2*q.P99+10*time.Millisecond { // other tests have the machine too
+	t.Logf("calm market: p99 %s alone, %s beside a herd of %d/s, of which %.0f/s were served", q.P99.Round(time.Millisecond/10), b.P99.Round(time.Millisecond/10), 8*rate, h.Served)
+	if b.P99 > 2*q.P99+40*time.Millisecond { // other tests have the machine too
 		t.Errorf("the calm market's p99 went from %s to %s, want at most twice as long", q.P99, b.P99)
 	}
 	if b.Refused+b.Late > 0 {
 		t.Errorf("%.1f a second of the calm market were refused and %.1f late", b.Refused, b.Late)
 	}
-	if h.Served < 0.9*rate || h.Served > 1.3*rate { // a second's worth may come at once
+	if h.Served < 0.8*rate || h.Served > 1.2*rate {
 		t.Errorf("%.0f a second of the loud market were served, want about its %d", h.Served, rate)
 	}
 }
