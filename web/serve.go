@@ -13,7 +13,7 @@ const (
 
 // policy lets the page load its own files, speak to its own server, and nothing else. Modules and styles are files, so
 // nothing inline and no eval is let in. A page that is not framed can't be laid over another one.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"font-src 'self'; base-uri 'none'; frame-ancestors 'self'; form-action 'none'"
 
 // sensors are what the page may ask a phone for: how it moves, and to hand a link on.

@@ -101,7 +101,7 @@ func TestFiles_haveNothingInline(t *testing.T) {
 	}
 }
 
-var imported = regexp.MustCompile(`(?:from|import) '(\.[^']+)'|url\(([^)]+)\)`)
+var imported = regexp.MustCompile(`(?:(?:from|import) |new URL\()'(\.[^']+)'|url\(([^)]+)\)`)
 
 // A browser finds out about a missing module when a nation looks at the page; this test before.
 func TestFiles_findEachOther(t *testing.T) {

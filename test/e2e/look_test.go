@@ -3,12 +3,10 @@ package e2e
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -171,49 +169,6 @@ func TestAxe_findsNothingSerious(t *testing.T) {
 	if found := js[[]string](p, run); len(found) == 0 {
 		t.Error("a field without a label went unnoticed: the check checks nothing")
 	}
-}
-
-// What it weighs, how fast it stands, how smoothly coins fall, on a processor slowed down four times.
-func TestSpeed(t *testing.T) {
-	d := demo(t).door(t)
-	p := open(t, d)
-	p.join("speed")
-	p.live()
-	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/?cold"))
-	p.live()
-	type sizes struct {
-		Bytes, Files            int
-		Interactive, Contentful float64
-	}
-	got := js[sizes](p, `(() => {
-		const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((e) => e.name.includes('/assets/'))];
-		return { bytes: all.reduce((sum, e) => sum + e.encodedBodySize, 0), files: all.length,
-			interactive: performance.getEntriesByName('shake-interactive')[0].startTime, contentful: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0 };
-	})()`)
-	t.Logf("page weight: %d bytes in %d files; at 4x throttling first contentful paint %.0f ms, interactive %.0f ms", got.Bytes, got.Files, got.Contentful, got.Interactive)
-	if got.Bytes == 0 || got.Bytes > 100_000 {
-		t.Errorf("a visit loads %d bytes, want at most 100000", got.Bytes)
-	}
-	p.tap("go")
-	p.view("play")
-	p.shakes(6, roundMS)
-	frames := js[[]float64](p, `new Promise((resolve) => {
-		const list = []; let last = performance.now();
-		const step = (now) => { list.push(now - last); last = now; list.length < 120 && document.body.dataset.view === 'play' ? requestAnimationFrame(step) : resolve(list.slice(1)); };
-		requestAnimationFrame(step);
-	})`)
-	slices.Sort(frames)
-	sum := 0.0
-	for _, ms := range frames {
-		sum += ms
-	}
-	t.Logf("%d frames while coins fall, at 4x throttling, drawn without a GPU: %.1f a second, median %.1f ms, 95 %% within %.1f ms",
-		len(frames), 1000*float64(len(frames))/sum, frames[len(frames)/2], frames[len(frames)*95/100])
-	if len(frames) < 20 {
-		t.Errorf("only %d frames in %.0f ms", len(frames), sum)
-	}
-	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
 }
 
 func TestShare_copiesTheLink(t *testing.T) {

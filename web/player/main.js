@@ -202,6 +202,7 @@ class Page {
     this.busy = true;
     sound.unlock();
     const asked = permit(); // within the tap
+    this.rain.prepare();
     lobby.opening(t('starting'));
     try {
       await asked;
