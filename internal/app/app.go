@@ -155,7 +155,7 @@ func (a *App) players() (http.Handler, error) {
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
-	return besides(api, web.Handler()), nil
+	return besides(api, web.Handler(web.Options{FrameAncestors: a.cfg.Page.FrameAncestors})), nil
 }
 
 // routeLimits are caps of routes, in requests a second.
