@@ -462,4 +462,5 @@ class Page {
   }
 }
 
-new Page().begin();
+if (new URLSearchParams(location.search).has('record')) import('./recorder.js').then((tool) => tool.begin());
+else new Page().begin();
