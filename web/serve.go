@@ -1,7 +1,10 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,17 +15,32 @@ const (
 )
 
 // policy lets the page load its own files, speak to its own server, and nothing else. Modules and styles are files, so
-// nothing inline and no eval is let in. A page that is not framed can't be laid over another one.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"font-src 'self'; base-uri 'none'; frame-ancestors 'self'; form-action 'none'"
+// no eval is let in and nothing inline but boot, to the letter.
+func policy(boot []byte) string {
+	sum := sha256.Sum256(boot)
+	return "default-src 'none'; script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; worker-src 'self'; " +
+		"style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+}
+
+// framing is the policy's end: a page that nobody may frame can't be laid under another one.
+func framing(ancestors []string) string {
+	list := slices.Clone(ancestors)
+	if i := slices.Index(list, "self"); i >= 0 {
+		list[i] = "'self'"
+	}
+	if len(list) == 0 {
+		list = []string{"'none'"}
+	}
+	return "frame-ancestors " + strings.Join(list, " ")
+}
 
 // sensors are what the page may ask a phone for: how it moves, and to hand a link on.
 const sensors = "accelerometer=(self), gyroscope=(self), web-share=(self), camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
-func guarded(h http.Handler) http.Handler {
+func (s *site) guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
+		header.Set("Content-Security-Policy", s.policy)
 		header.Set("Permissions-Policy", sensors)
 		header.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -34,7 +52,7 @@ func guarded(h http.Handler) http.Handler {
 func (s *site) page(w http.ResponseWriter, r *http.Request) { s.index.serve(w, r, askAgain) }
 
 // asset serves a file of this tree. One of another tree belongs to another version of the program: a CDN has it, or a
-// node that still runs it; answering with ours would put two versions into one page.
+// node that runs it; answering with ours would put two versions into one page. boot.js loads the page again then.
 func (s *site) asset(w http.ResponseWriter, r *http.Request) {
 	f, ok := s.files[r.PathValue("file")]
 	if !ok || !strings.HasPrefix(r.URL.Path, s.tree) {

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,8 @@ var files embed.FS
 const (
 	indexFile = "player/index.html"
 	treeMark  = "{{tree}}" // in index.html, where the address of the tree belongs
+	bootFile  = "player/boot.js"
+	bootMark  = "{{boot}}" // in index.html, where the script belongs that has to be there before any file
 )
 
 // types are the kinds of files there are; another kind does not get in unnoticed.
@@ -46,29 +49,36 @@ type file struct {
 
 // site is all there is to serve.
 type site struct {
-	tree  string // "/assets/HASH/"
-	index file
-	files map[string]file // by path behind tree
+	tree   string // "/assets/HASH/"
+	index  file
+	files  map[string]file // by path behind tree
+	policy string
+}
+
+// Options are what a company decides about the page.
+type Options struct {
+	FrameAncestors []string // origins of pages that may frame it, and "self"; none may where it is empty
 }
 
 // Handler serves the page at / and /play/{campaign}, and what it names under /assets/.
-func Handler() http.Handler {
+func Handler(o Options) http.Handler {
 	s, err := load(files)
 	if err != nil {
 		panic(err) // the files are part of the program, and a test loads them
 	}
+	s.policy += framing(o.FrameAncestors)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /play/{campaign}", s.page)
 	mux.HandleFunc("GET /assets/{hash}/{file...}", s.asset)
-	return guarded(mux)
+	return s.guarded(mux)
 }
 
 // load reads, packs and names all files once.
 func load(tree fs.FS) (*site, error) {
 	s := &site{files: map[string]file{}}
 	hash := sha256.New()
-	var index []byte
+	var index, boot []byte
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -83,6 +93,10 @@ func load(tree fs.FS) (*site, error) {
 			index = body
 			return nil
 		}
+		if name == bootFile {
+			boot = body
+			return nil
+		}
 		s.files[name], err = pack(name, body)
 		return err
 	})
@@ -90,6 +104,8 @@ func load(tree fs.FS) (*site, error) {
 		return nil, err
 	}
 	s.tree = "/assets/" + hex.EncodeToString(hash.Sum(nil))[:16] + "/"
+	s.policy = policy(boot)
+	index = bytes.ReplaceAll(index, []byte(bootMark), slices.Concat([]byte("<script>"), boot, []byte("</script>")))
 	s.index, err = pack(indexFile, bytes.ReplaceAll(index, []byte(treeMark), []byte(strings.TrimSuffix(s.tree, "/"))))
 	return s, err
 }

@@ -3,14 +3,18 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -23,7 +27,7 @@ func get(t *testing.T, url string, headers ...string) *http.Response {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, r)
+	Handler(Options{}).ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -76,7 +80,7 @@ func TestPage_isGuarded(t *testing.T) {
 	for _, url := range []string{"/", "/play/demo", "/assets/0/x", "/nowhere"} {
 		h := get(t, url).Header
 		csp := h.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "base-uri 'none'", "form-action 'none'", "frame-ancestors"} {
+		for _, want := range []string{"default-src 'none'", "script-src 'self' 'sha256-", "worker-src 'self';", "style-src 'self';", "base-uri 'none'", "form-action 'none'", "frame-ancestors"} {
 			if !strings.Contains(csp, want) {
 				t.Errorf("%s: policy %q lacks %s", url, csp, want)
 			}
@@ -88,7 +92,38 @@ func TestPage_isGuarded(t *testing.T) {
 	}
 }
 
-// The policy lets nothing inline in, so what stood inline would silently not work.
+func TestPage_isFramedByWhoMay(t *testing.T) {
+	for want, list := range map[string][]string{
+		"frame-ancestors 'none'": nil,
+		"frame-ancestors 'self'": {"self"},
+		"frame-ancestors https://app.example 'self' capacitor://localhost": {"https://app.example", "self", "capacitor://localhost"},
+	} {
+		w := httptest.NewRecorder()
+		Handler(Options{FrameAncestors: list}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Header().Get("Content-Security-Policy"); !strings.HasSuffix(got, "; "+want) {
+			t.Errorf("%v: got %q, want it to end in %s", list, got, want)
+		}
+	}
+}
+
+// The one script that stands in the page is let in by its hash, and it is the first thing that could fail.
+func TestPage_bootIsLetIn(t *testing.T) {
+	r := get(t, "/")
+	page := text(t, r)
+	scripts := regexp.MustCompile(`(?s)<script>(.*?)</script>`).FindAllStringSubmatch(page, -1)
+	if len(scripts) != 1 || strings.Contains(page, bootMark) {
+		t.Fatalf("got %d scripts inline, want one", len(scripts))
+	}
+	sum := sha256.Sum256([]byte(scripts[0][1]))
+	if want := "script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"; !strings.Contains(r.Header.Get("Content-Security-Policy"), want) {
+		t.Errorf("got %q, want %s", r.Header.Get("Content-Security-Policy"), want)
+	}
+	if strings.Index(page, "<script>") > strings.Index(page, "/assets/") {
+		t.Error("a file is named before the script that watches for missing ones")
+	}
+}
+
+// The policy lets nothing else inline in, so what stood inline would silently not work.
 func TestFiles_haveNothingInline(t *testing.T) {
 	page := string(raw(t, indexFile))
 	for _, bad := range []string{" style=", "<style", " onclick=", "javascript:", "http://", "https://"} {
@@ -101,7 +136,7 @@ func TestFiles_haveNothingInline(t *testing.T) {
 	}
 }
 
-var imported = regexp.MustCompile(`(?:from|import) '(\.[^']+)'|url\(([^)]+)\)`)
+var imported = regexp.MustCompile(`(?:(?:from|import) |new URL\()'(\.[^']+)'|url\(([^)]+)\)`)
 
 // A browser finds out about a missing module when a nation looks at the page; this test before.
 func TestFiles_findEachOther(t *testing.T) {
@@ -118,6 +153,32 @@ func TestFiles_findEachOther(t *testing.T) {
 				t.Errorf("%s names %s, which is not there", name, m[1]+m[2])
 			}
 		}
+	}
+}
+
+// A module that is found out about late is waited for; all of them are asked for at once.
+func TestFiles_modulesComeTogether(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(name string, seen map[string]bool)
+	walk = func(name string, seen map[string]bool) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		for _, m := range regexp.MustCompile(`(?m)^(?:import|export) .*'(\.[^']+)';$`).FindAllStringSubmatch(string(s.files[name].plain), -1) {
+			walk(path.Join(path.Dir(name), m[1]), seen)
+		}
+	}
+	want, got := map[string]bool{}, map[string]bool{"player/main.js": true}
+	walk("player/main.js", want)
+	for _, m := range regexp.MustCompile(`rel="modulepreload" href="`+s.tree+`([^"]+)"`).FindAllStringSubmatch(string(s.index.plain), -1) {
+		got[m[1]] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got preloads of %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 }
 

@@ -161,7 +161,7 @@ func (a *App) players() (http.Handler, error) {
 		MaxInFlight:  l.MaxInFlight, MinInFlight: l.MinInFlight, Target: time.Duration(l.Target), PlayTimeout: time.Duration(l.PlayTimeout), ReadTimeout: time.Duration(l.ReadTimeout),
 		TrustedProxies: proxies, CORS: access.CORS{Origins: a.cfg.CORS.Origins, MaxAge: time.Duration(a.cfg.CORS.MaxAge)},
 	})
-	return besides(api, web.Handler()), nil
+	return besides(api, web.Handler(web.Options{FrameAncestors: a.cfg.Page.FrameAncestors})), nil
 }
 
 // roundLog opens the files that this node keeps claims in; nil where the configuration names no folder.

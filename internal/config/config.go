@@ -31,6 +31,7 @@ type Config struct {
 	Batch           Batch      `yaml:"batch"`
 	Cache           Cache      `yaml:"cache"`
 	CORS            CORS       `yaml:"cors"`
+	Page            Page       `yaml:"page"`
 	Limits          Limits     `yaml:"limits"`
 	Worker          Worker     `yaml:"worker"`
 	LameDuck        Duration   `yaml:"lame_duck"`
@@ -169,6 +170,7 @@ func Default() Config {
 		Batch:           Batch{MaxBatch: 64, MaxFlight: 1024, MaxQueue: 16384, MaxAge: second, Flights: 1},
 		Cache:           Cache{TTL: second, MaxWait: 50 * ms, CopyTTL: 60 * second, MaxCopies: 4096},
 		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
+		Page:            Page{FrameAncestors: []string{}},
 		Limits: Limits{
 			UserRate: 20, UserBurst: 50, Markets: map[string]float64{}, Routes: map[string]float64{}, MaxInFlight: 20000, MinInFlight: 512, MaxWait: second, Target: 250 * ms,
 			MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
@@ -253,7 +255,7 @@ func (c *Config) Validate() error {
 	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
 	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
-	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.PushService.validate())
+	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.Page.validate(), c.PushService.validate())
 	_, err := c.Limits.TrustedProxies.Prefixes()
 	errs = append(errs, err)
 	return errors.Join(errs...)

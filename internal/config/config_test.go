@@ -235,6 +235,14 @@ func TestParse_refuses(t *testing.T) {
 		{"push_service: {concurrency: 0}", "push_service.concurrency"},
 		{"push_service: {concurrency: 2000}", "push_service.concurrency"},
 		{"push_service: {after: 1h, give_up: 30m}", "push_service.give_up"},
+		{"page: {frame_ancestor: [self]}", "frame_ancestor"},
+		{"page: {frame_ancestors: ['*']}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: [app.example]}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: ['https://app.example/']}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: ['https://App.example']}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: [\"https://app.example; script-src *\"]}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: [\"'self'\"]}", "page.frame_ancestors"},
+		{"page: {frame_ancestors: [\"https://app.example\\nX: y\"]}", "page.frame_ancestors"},
 		{"log: {level: loud}", `log.level "loud"`},
 		{"log: {format: xml}", `log.format "xml"`},
 		{"redis: {password: env:NOT_SET}", "redis.password: env:NOT_SET is empty"},
@@ -364,6 +372,7 @@ func TestDoor(t *testing.T) {
 	c, err := config.Parse([]byte(minimal+`
 limits: {trusted_proxies: [10.0.0.0/8, 192.0.2.7, 'fd00::/8', '::1']}
 cors: {origins: ['https://play.example', 'http://localhost:5173', 'https://[::1]:8443'], max_age: 0s}
+page: {frame_ancestors: [self, 'https://app.example', 'https://*.app.example:8443', 'capacitor://localhost']}
 `), env)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,25 @@ func validOrigin(text string) bool {
 	return ok && (scheme == "https" || scheme == "http") && host != "" && !strings.ContainsFunc(host, func(r rune) bool {
 		return r <= ' ' || r > '~' || r >= 'A' && r <= 'Z' || strings.ContainsRune("/?#@*\\,", r)
 	})
+}
+
+// Page says how the players' page is served.
+type Page struct {
+	FrameAncestors []string `yaml:"frame_ancestors"`
+}
+
+// ancestor is what may stand in a frame-ancestors list: an origin of any scheme (apps have their own), with or without
+// *. before its host. It stands in a header as it is, so nothing that ends a word or a directive gets in.
+var ancestor = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+func (p Page) validate() error {
+	var errs []error
+	for _, one := range p.FrameAncestors {
+		if one != "self" && !ancestor.MatchString(one) {
+			errs = append(errs, fmt.Errorf("page.frame_ancestors %q: want self, or an origin like https://app.example or https://*.app.example", one))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Proxies are the address ranges whose word is believed.

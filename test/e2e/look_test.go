@@ -3,13 +3,12 @@ package e2e
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // The pictures of the documents; they are to be looked at.
@@ -67,8 +66,8 @@ func (p *phone) stage(name string) {
 		else if (document.getElementById(name)?.matches('.view')) show(name);
 		else if (name === 'live') show('lobby');
 		else refuse(name, () => {});
-		await Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished.catch(() => {})));
-	})(%q)`, name))
+		await %s;
+	})(%q)`, arrived, name))
 }
 
 // overflow lists what is wider than the screen, or than its own place.
@@ -84,35 +83,67 @@ const overflow = `(() => {
 	return wide;
 })()`
 
-func TestLanguages_fitAt320(t *testing.T) {
+// reach lists the buttons to press next that one would have to look for.
+const reach = `['join-go', 'go', 'pad', 'again', 'refusal-go'].map((id) => document.getElementById(id)).filter((el) => el.getClientRects().length)
+	.filter((el) => { const box = el.getBoundingClientRect(); return box.bottom > innerHeight || box.top < 0; }).map((el) => el.id + ' ends at ' + Math.round(el.getBoundingClientRect().bottom))`
+
+// The smallest phone that we mean, and one on its side.
+func TestLanguages_fitSmallPhones(t *testing.T) {
 	p := open(t, demo(t).door(t))
 	p.join("wordy")
 	p.live()
 	p.tap("go")
 	p.win()
-	p.do(chromedp.EmulateViewport(320, 568, chromedp.EmulateMobile, chromedp.EmulateTouch))
-	p.media("prefers-reduced-motion", "reduce") // a hundred views without waiting for each to come in
+	p.media("prefers-reduced-motion", "reduce") // two hundred views without waiting for each to come in
 	english := map[string]string{}
 	for _, tag := range []string{"en", "zh", "id", "th", "vi", "pt"} {
 		js[any](p, fmt.Sprintf(`(() => { const lang = document.getElementById('lang'); lang.value = %q; lang.dispatchEvent(new Event('change')); })()`, tag))
 		p.until(fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, tag))
 		p.until(fmt.Sprintf(`document.querySelector('[data-t=share]').textContent !== %q`, english["share"]))
-		js[any](p, `document.getElementById('toast').hidden = false`)
-		for _, stage := range stages {
-			p.stage(stage)
-			if wide := js[[]string](p, overflow); len(wide) > 0 {
-				t.Errorf("%s, %s: too wide: %s", tag, stage, strings.Join(wide, "; "))
-			}
-			if text := js[string](p, `document.querySelector('main section:not([hidden]) h1').textContent`); tag == "en" {
-				english[stage] = text
-			} else if text == english[stage] {
-				t.Errorf("%s, %s: says %q, as in English", tag, stage, text)
+		for _, size := range [][2]int64{{320, 568}, {844, 390}} {
+			p.do(chromedp.EmulateViewport(size[0], size[1], chromedp.EmulateMobile, chromedp.EmulateTouch))
+			for _, stage := range stages {
+				p.stage(stage)
+				js[any](p, `document.getElementById('toast').hidden = true`)
+				if far := js[[]string](p, reach); len(far) > 0 {
+					t.Errorf("%v, %s, %s: out of reach: %s", size, tag, stage, strings.Join(far, "; "))
+				}
+				js[any](p, `document.getElementById('toast').hidden = false`)
+				if wide := js[[]string](p, overflow); len(wide) > 0 {
+					t.Errorf("%v, %s, %s: too wide: %s", size, tag, stage, strings.Join(wide, "; "))
+				}
+				if text := js[string](p, `document.querySelector('main section:not([hidden]) h1').textContent`); tag == "en" {
+					english[stage] = text
+				} else if text == english[stage] {
+					t.Errorf("%s, %s: says %q, as in English", tag, stage, text)
+				}
 			}
 		}
 		english["share"] = js[string](p, `document.querySelector('[data-t=share]').textContent`)
 	}
 	p.do(chromedp.Navigate(p.url))
 	p.until(`document.documentElement.lang === 'pt-BR'`) // the choice is kept
+}
+
+// Whoever goes by the tab key sees where he is, in the order of the page.
+func TestFocus_isSeen(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	p.join("tabber")
+	p.live()
+	for _, scheme := range []string{"light", "dark"} {
+		p.media("prefers-color-scheme", scheme)
+		for _, way := range []struct {
+			key  chromedp.Modifier
+			want []string
+		}{{0, []string{"go", "share"}}, {chromedp.ModifierShift, []string{"lang", "sound"}}} {
+			js[any](p, `document.getElementById('lobby-h').focus()`)
+			for _, want := range way.want {
+				p.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(way.key)))
+				p.until(fmt.Sprintf(`document.activeElement.id === %q && getComputedStyle(document.activeElement).outlineStyle === 'solid' &&
+					parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2`, want))
+			}
+		}
+	}
 }
 
 func TestLanguage_isTheBrowsers(t *testing.T) {
@@ -171,49 +202,6 @@ func TestAxe_findsNothingSerious(t *testing.T) {
 	if found := js[[]string](p, run); len(found) == 0 {
 		t.Error("a field without a label went unnoticed: the check checks nothing")
 	}
-}
-
-// What it weighs, how fast it stands, how smoothly coins fall, on a processor slowed down four times.
-func TestSpeed(t *testing.T) {
-	d := demo(t).door(t)
-	p := open(t, d)
-	p.join("speed")
-	p.live()
-	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/?cold"))
-	p.live()
-	type sizes struct {
-		Bytes, Files            int
-		Interactive, Contentful float64
-	}
-	got := js[sizes](p, `(() => {
-		const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((e) => e.name.includes('/assets/'))];
-		return { bytes: all.reduce((sum, e) => sum + e.encodedBodySize, 0), files: all.length,
-			interactive: performance.getEntriesByName('shake-interactive')[0].startTime, contentful: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0 };
-	})()`)
-	t.Logf("page weight: %d bytes in %d files; at 4x throttling first contentful paint %.0f ms, interactive %.0f ms", got.Bytes, got.Files, got.Contentful, got.Interactive)
-	if got.Bytes == 0 || got.Bytes > 100_000 {
-		t.Errorf("a visit loads %d bytes, want at most 100000", got.Bytes)
-	}
-	p.tap("go")
-	p.view("play")
-	p.shakes(6, roundMS)
-	frames := js[[]float64](p, `new Promise((resolve) => {
-		const list = []; let last = performance.now();
-		const step = (now) => { list.push(now - last); last = now; list.length < 120 && document.body.dataset.view === 'play' ? requestAnimationFrame(step) : resolve(list.slice(1)); };
-		requestAnimationFrame(step);
-	})`)
-	slices.Sort(frames)
-	sum := 0.0
-	for _, ms := range frames {
-		sum += ms
-	}
-	t.Logf("%d frames while coins fall, at 4x throttling, drawn without a GPU: %.1f a second, median %.1f ms, 95 %% within %.1f ms",
-		len(frames), 1000*float64(len(frames))/sum, frames[len(frames)/2], frames[len(frames)*95/100])
-	if len(frames) < 20 {
-		t.Errorf("only %d frames in %.0f ms", len(frames), sum)
-	}
-	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
 }
 
 func TestShare_copiesTheLink(t *testing.T) {

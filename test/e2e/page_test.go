@@ -251,10 +251,13 @@ func (p *phone) shakes(hz float64, forMS int) {
 	})()`, forMS, hz))
 }
 
+// arrived waits until what came in stands; what runs for a whole round or for ever is not waited for.
+const arrived = `Promise.all(document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < 1500).map((a) => a.finished.catch(() => {})))`
+
 // shot keeps a picture under docs/images.
 func (p *phone) shot(name string) {
 	p.t.Helper()
-	js[any](p, `Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished.catch(() => {})))`)
+	js[any](p, arrived)
 	image := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng})
 	if err := os.WriteFile("../../docs/images/"+name+".png", image.Data, 0o644); err != nil {
 		p.t.Fatal(err)

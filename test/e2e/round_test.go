@@ -164,6 +164,30 @@ func TestRound_asksForTheSensorWithinTheTap(t *testing.T) {
 	p.until(`document.getElementById('shakes').textContent === '1'`)
 }
 
+// The recorder tells what the sensor told, as a file for the detector's tests.
+func TestRecorder_givesAFile(t *testing.T) {
+	d := demo(t).door(t)
+	p := open(t, d, before(`const answers = ['shaking', '10']; window.prompt = () => answers.shift();
+		const make = URL.createObjectURL; URL.createObjectURL = (blob) => { window.kept = blob.text(); return make.call(URL, blob); }`))
+	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/?record"))
+	p.until(`document.querySelector('main button')?.textContent === 'Record'`)
+	js[any](p, `document.querySelector('main button').click()`)
+	p.until(`document.querySelector('main button').textContent === 'Stop'`)
+	p.shakes(5, 2000)
+	js[any](p, `new Promise((resolve) => setTimeout(resolve, 2100))`)
+	js[any](p, `document.querySelector('main button').click()`)
+	p.until(`document.querySelector('main a')?.download.startsWith('shaking-')`)
+	type recording struct {
+		Kind    string
+		Shakes  []int
+		Samples [][]float64
+	}
+	got := js[recording](p, `kept.then(JSON.parse)`)
+	if got.Kind != "shaking" || !slices.Equal(got.Shakes, []int{9, 11}) || len(got.Samples) < 40 || len(got.Samples[0]) != 4 {
+		t.Errorf("got %q, %v, %d samples", got.Kind, got.Shakes, len(got.Samples))
+	}
+}
+
 // A reload in the middle of a round goes on with it, and with what was counted.
 func TestRound_goesOnAfterAReload(t *testing.T) {
 	d := demo(t).door(t)

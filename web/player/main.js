@@ -30,9 +30,10 @@ class Page {
   stage = '';
 
   async begin() {
-    await this.#speak(preferred());
+    if (!(await this.#speak(preferred()))) return dispatchEvent(new Event('stale')); // boot.js loads the page again
     this.#listen();
     performance.mark('shake-interactive');
+    this.#booted();
     try {
       const told = this.#credential();
       const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
@@ -48,6 +49,15 @@ class Page {
     else this.#settleView();
     this.#follow();
     this.session.clock.sync(); // more samples, now that the page stands
+  }
+
+  /** It has all its files, so boot.js need not count any more. */
+  #booted() {
+    try {
+      sessionStorage.removeItem('shake.boot');
+    } catch {
+      // then it did not count
+    }
   }
 
   /** A company's app opens the page with its player's credential behind the #, which no server log sees. */
@@ -202,6 +212,7 @@ class Page {
     this.busy = true;
     sound.unlock();
     const asked = permit(); // within the tap
+    this.rain.prepare();
     lobby.opening(t('starting'));
     try {
       await asked;
@@ -410,17 +421,23 @@ class Page {
   }
 
   async #speak(tag, how) {
-    await speak(tag, how);
+    try {
+      await speak(tag, how);
+    } catch {
+      $('lang').value = spoken(); // the other words did not come, so the ones that are here stay
+      return false;
+    }
     translate();
     document.title = `Shake: ${t('join_title')}`;
     retell();
-    if (!this.campaign) return;
+    if (!this.campaign) return true;
     $('pool-n').dataset.value = this.campaign.pool.left;
     countTo($('pool-n'), this.campaign.pool.left);
     this.#draw();
     board.draw(this.board);
     if (view() === 'closed') this.#drawClosed();
     if (this.result) this.#drawResult();
+    return true;
   }
 
   /** Names are for the board, and ids there have plain letters: accents are dropped, other scripts get a number. */
@@ -445,4 +462,5 @@ class Page {
   }
 }
 
-new Page().begin();
+if (new URLSearchParams(location.search).has('record')) import('./recorder.js').then((tool) => tool.begin());
+else new Page().begin();

@@ -22,9 +22,9 @@ const states = {
   unreadable: ['s-cut', 'retry', 'offline'],
   kept: ['s-cut', null],
   pending: ['s-wait', null],
-  conflicting_repeat: ['s-clock', 'back', 'conflict'],
-  not_found: ['s-flat', 'retry'],
-  error: ['s-flat', 'retry'],
+  conflicting_repeat: ['s-done', 'back', 'conflict'],
+  not_found: ['s-lost', 'retry'],
+  error: ['s-torn', 'retry'],
 };
 
 // While an end is on its way nothing is refused, it only takes longer.

@@ -1,6 +1,7 @@
 // One round on the screen: it counts shakes from the sensor, from taps and from the space key until its time is over.
 
 import { listen } from './motion.js';
+import { Ring } from './ring.js';
 import * as sound from './sound.js';
 import { num, t } from './text.js';
 import { trace } from './trace.js';
@@ -31,10 +32,10 @@ class Playing {
   #beats;
   #lastTap = 0;
   #lastPress = 0;
-  #said = Infinity;
   #stops = [];
-  #kick = 0;
   #saving;
+  #kick;
+  #ticking;
 
   constructor(round, clock, rain, done) {
     Object.assign(this, { round, clock, rain, done });
@@ -64,7 +65,10 @@ class Playing {
     this.#on(window, 'pagehide', () => this.#save());
     const over = setTimeout(() => this.#end(), Math.max(0, this.#ends - this.clock.now()));
     this.#stops.push(() => clearTimeout(over));
-    this.#frame();
+    this.ring = new Ring();
+    if (!calm()) this.ring.run(this.#ends - this.#starts, this.clock.now() - this.#starts);
+    this.#stops.push(() => this.ring.stop(), () => clearTimeout(this.#ticking));
+    this.#second();
   }
 
   #on(target, name, fn) {
@@ -97,7 +101,9 @@ class Playing {
     sound.tick(this.#beats.length);
     if (!calm()) {
       navigator.vibrate?.(18);
-      this.#kick = 1;
+      const side = this.#beats.length % 2 ? 1 : -1;
+      this.#kick?.cancel(); // two at once would be mixed by the page, one is moved without it
+      this.#kick = $('pad').animate({ transform: [`rotate(${5 * side}deg) scale(1.06)`, 'none'] }, { duration: 300, easing: 'cubic-bezier(0.2, 0.8, 0.3, 1)' });
     }
     this.#saving ??= setTimeout(() => this.#save(), 250);
   }
@@ -112,33 +118,22 @@ class Playing {
     }
   }
 
-  #frame() {
-    if (this.ended) return;
-    const left = this.#ends - this.clock.now();
-    const part = Math.max(0, Math.min(1, left / (this.#ends - this.#starts)));
-    $('ring').style.strokeDashoffset = 1000 * (1 - part);
-    const seconds = Math.max(0, Math.ceil(left / 1000));
-    if (seconds !== this.#said) {
-      this.#said = seconds;
-      figure($('left-n'), num(seconds));
-      $('left-word').textContent = t('seconds_left', { n: seconds });
-      if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
-    }
-    if (this.#kick) {
-      this.#kick = this.#kick < 0.05 ? 0 : this.#kick * 0.82;
-      const side = this.#beats.length % 2 ? 1 : -1;
-      $('pad').style.transform = this.#kick ? `rotate(${side * 5 * this.#kick}deg) scale(${1 + 0.06 * this.#kick})` : '';
-    }
-    requestAnimationFrame(() => this.#frame());
+  /** Writes the seconds that are left, once for each. */
+  #second() {
+    const left = Math.max(0, this.#ends - this.clock.now());
+    const seconds = Math.ceil(left / 1000);
+    figure($('left-n'), num(seconds));
+    $('left-word').textContent = t('seconds_left', { n: seconds });
+    if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
+    if (calm()) this.ring.at(1 - left / (this.#ends - this.#starts));
+    if (seconds) this.#ticking = setTimeout(() => this.#second(), (left % 1000) + 5);
   }
 
   #end() {
-    this.ended = true;
     clearTimeout(this.#saving);
     this.#save();
     for (const stop of this.#stops) stop();
     this.line.stop();
-    $('pad').style.transform = '';
     delete $('play-hint').dataset.by;
     this.done(counted(this.#beats));
   }

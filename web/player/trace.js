@@ -12,9 +12,9 @@ export class Trace {
   #values = [];
   #energy = 0;
   #phase = 0;
-  #last = 0;
   #running = false;
   #colour = '';
+  #box = { width: 0, height: 0 }; // reading it anew in each frame would lay the page out in each frame
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -34,7 +34,7 @@ export class Trace {
     this.#running = true;
     this.#size();
     if (calm()) return this.#still();
-    requestAnimationFrame((now) => this.#step(now));
+    this.#step();
   }
 
   stop() {
@@ -44,6 +44,7 @@ export class Trace {
   #size() {
     const scale = Math.min(devicePixelRatio || 1, 2);
     const { clientWidth, clientHeight } = this.#canvas;
+    this.#box = { width: clientWidth, height: clientHeight };
     this.#canvas.width = clientWidth * scale;
     this.#canvas.height = clientHeight * scale;
     this.#pen.setTransform(scale, 0, 0, scale, 0, 0);
@@ -54,11 +55,10 @@ export class Trace {
     this.#line();
   }
 
-  #step(now) {
+  /** Waits for its own time, not for each frame: frames that draw nothing cost too. */
+  #step() {
     if (!this.#running) return;
-    requestAnimationFrame((next) => this.#step(next));
-    if (now - this.#last < 1000 / fps - 2) return;
-    this.#last = now;
+    setTimeout(() => requestAnimationFrame(() => this.#step()), 1000 / fps - 8);
     this.#move();
     this.#line();
   }
@@ -82,7 +82,7 @@ export class Trace {
   }
 
   #line() {
-    const { clientWidth: w, clientHeight: h } = this.#canvas;
+    const { width: w, height: h } = this.#box;
     const pen = this.#pen;
     pen.clearRect(0, 0, w, h);
     pen.beginPath();

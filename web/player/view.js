@@ -35,20 +35,25 @@ export function translate(root = document) {
 /** Writes a figure digit by digit, each as wide as the others, and lets the style know how long it is. */
 export function figure(el, text) {
   text = String(text);
-  if (el.dataset.text === text) return;
+  const was = el.dataset.text ?? '';
+  if (was === text) return;
   el.dataset.text = text;
-  const digits = (text.match(/\d/g) ?? []).length;
-  const others = [...text].reduce((sum, char) => sum + (/\d/.test(char) ? 0 : char === '+' ? 0.5 : 0.29), 0);
-  el.style.setProperty('--wide', (0.5 * digits + others).toFixed(2)); // in em
-  const parts = [...text].map((char) => {
-    if (!/\d/.test(char)) return document.createTextNode(char);
-    const digit = document.createElement('span');
-    digit.className = char === '1' && !el.dataset.tabular ? 'digit narrow' : 'digit';
+  const chars = [...text];
+  if (shape(was) !== shape(text)) {
+    const wide = chars.reduce((sum, char) => sum + (isDigit(char) ? 0.5 : char === '+' ? 0.5 : 0.29), 0);
+    el.style.setProperty('--wide', wide.toFixed(2)); // in em
+    el.replaceChildren(...chars.map((char) => (isDigit(char) ? document.createElement('span') : document.createTextNode(char))));
+  }
+  for (const [i, char] of chars.entries()) {
+    const digit = el.childNodes[i]; // only what is another one is touched: figures that count do so in each frame
+    if (!isDigit(char) || digit.textContent === char) continue;
     digit.textContent = char;
-    return digit;
-  });
-  el.replaceChildren(...parts);
+    digit.className = char === '1' && !el.dataset.tabular ? 'digit narrow' : 'digit';
+  }
 }
+
+const isDigit = (char) => /\d/.test(char);
+const shape = (text) => text.replace(/\d/g, '0');
 
 const running = new WeakMap();
 
