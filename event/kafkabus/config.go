@@ -14,6 +14,10 @@ func (o Options) config() *sarama.Config {
 	c.Net.DialTimeout = o.DialTimeout
 	c.Net.ReadTimeout = o.RequestTimeout
 	c.Net.WriteTimeout = o.RequestTimeout
+	if o.TLS != nil {
+		c.Net.TLS.Enable, c.Net.TLS.Config = true, o.TLS
+	}
+	o.SASL.configure(c)
 	// Only our topics: a client then also starts, and waits, while Kafka is away.
 	c.Metadata.Full = false
 	c.Metadata.AllowAutoTopicCreation = false

@@ -1,16 +1,27 @@
 package kafkabus
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
 )
+
+// SASL is a login at Kafka.
+type SASL struct {
+	Mechanism string // plain, scram-sha-256 or scram-sha-512; empty: none
+	Username  string
+	Password  string
+}
 
 // Options says where Kafka is and how long to wait for it. The zero value of a field but Brokers means its
 // default.
 type Options struct {
 	Brokers  []string // host:port of some brokers; the others are learnt from them
 	ClientID string   // names this program in Kafka's logs and quotas; default "shake"
+
+	TLS  *tls.Config // nil: none
+	SASL SASL        // how Kafka knows us; the zero value: it does not
 
 	DialTimeout     time.Duration // default 3 s
 	RequestTimeout  time.Duration // one request to one broker, the wait for replicas included; default 10 s

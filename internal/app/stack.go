@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,8 +94,7 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger, writes bool)
 }
 
 func (s *stack) openSQL(ctx context.Context) (err error) {
-	s.sql, err = sqldb.Open(ctx, sqldb.Options{Driver: s.cfg.SQL.Driver, DSN: s.cfg.SQL.DSN.Value(), MaxConns: s.cfg.SQL.MaxConns})
-	if err != nil {
+	if s.sql, err = openSQL(ctx, s.cfg.SQL, s.cfg.SQL.MaxConns); err != nil {
 		return err
 	}
 	s.stops.add("sql", s.sql.Close)
@@ -106,13 +104,22 @@ func (s *stack) openSQL(ctx context.Context) (err error) {
 	return nil
 }
 
+// openSQL opens the database alone.
+func openSQL(ctx context.Context, c config.SQL, conns int) (*sqldb.DB, error) {
+	tls, err := clientTLS("sql.tls", c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return sqldb.Open(ctx, sqldb.Options{Driver: c.Driver, DSN: c.DSN.Value(), TLS: tls, MaxConns: conns})
+}
+
 func (s *stack) openRedis(ctx context.Context) (err error) {
 	opts := redisdb.Options{
 		Addrs: s.cfg.Redis.Addrs, Cluster: s.cfg.Redis.Cluster, Username: s.cfg.Redis.Username, Password: s.cfg.Redis.Password.Value(),
 		DialTimeout: time.Duration(s.cfg.Redis.DialTimeout), ReadTimeout: time.Duration(s.cfg.Redis.ReadTimeout),
 	}
-	if s.cfg.Redis.TLS {
-		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if opts.TLS, err = clientTLS("redis.tls", s.cfg.Redis.TLS); err != nil {
+		return err
 	}
 	redisdb.LogTo(s.log)
 	if s.redis, err = redisdb.Open(ctx, opts); err != nil {
@@ -129,7 +136,14 @@ func (s *stack) openRedis(ctx context.Context) (err error) {
 }
 
 func (s *stack) openKafka(context.Context) (err error) {
-	if s.bus, err = kafkabus.New(kafkabus.Options{Brokers: s.cfg.Kafka.Brokers, Log: s.log}); err != nil {
+	k := s.cfg.Kafka
+	opts := kafkabus.Options{
+		Brokers: k.Brokers, Log: s.log, SASL: kafkabus.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Value()},
+	}
+	if opts.TLS, err = clientTLS("kafka.tls", k.TLS); err != nil {
+		return err
+	}
+	if s.bus, err = kafkabus.New(opts); err != nil {
 		return err
 	}
 	s.stops.add("kafka", s.bus.Close)

@@ -208,7 +208,10 @@ func (t Target) withSQL(ctx context.Context, fn func(config.Config, *sqldb.DB) e
 	if err != nil {
 		return err
 	}
-	db, err := sqldb.Open(ctx, sqldb.Options{Driver: cfg.SQL.Driver, DSN: cfg.SQL.DSN.Value(), MaxConns: 2})
+	db, err := openSQL(ctx, cfg.SQL, 2)
+	if errors.Is(err, config.ErrInvalid) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -67,7 +67,7 @@ type Redis struct {
 	Cluster     bool     `yaml:"cluster"`
 	Username    string   `yaml:"username"`
 	Password    Secret   `yaml:"password"`
-	TLS         bool     `yaml:"tls"`
+	TLS         TLS      `yaml:"tls"`
 	DialTimeout Duration `yaml:"dial_timeout"`
 	ReadTimeout Duration `yaml:"read_timeout"`
 }
@@ -78,6 +78,8 @@ type Kafka struct {
 	Partitions  int32    `yaml:"partitions"`
 	Replication int16    `yaml:"replication"`
 	Retention   Duration `yaml:"retention"`
+	TLS         TLS      `yaml:"tls"`
+	SASL        SASL     `yaml:"sasl"`
 }
 
 // SQL says where campaigns and the ledger are kept.
@@ -86,6 +88,7 @@ type SQL struct {
 	DSN      Secret `yaml:"dsn"`
 	MaxConns int    `yaml:"max_conns"`
 	Migrate  bool   `yaml:"migrate"`
+	TLS      TLS    `yaml:"tls"`
 }
 
 // Keys are secret keys by id, and the id of the one for what is new.
@@ -214,7 +217,7 @@ func Parse(text []byte, getenv func(string) string) (Config, error) {
 // reveal replaces each secret's reference by what it refers to.
 func (c *Config) reveal(getenv func(string) string) error {
 	errs := []error{
-		c.Redis.Password.reveal("redis.password", getenv), c.SQL.DSN.reveal("sql.dsn", getenv),
+		c.Redis.Password.reveal("redis.password", getenv), c.SQL.DSN.reveal("sql.dsn", getenv), c.Kafka.SASL.Password.reveal("kafka.sasl.password", getenv),
 		c.PushService.Token.reveal("push_service.token", getenv), c.PushService.SigningKey.reveal("push_service.signing_key", getenv),
 	}
 	for where, keys := range map[string]Keys{"sessions": c.Sessions, "runs": c.Runs} {
@@ -256,6 +259,8 @@ func (c *Config) Validate() error {
 	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.Page.validate(), c.PushService.validate())
+	need(!c.SQL.TLS.On || c.SQL.Driver == "mysql", "sql.tls.on: want it with mysql alone")
+	errs = append(errs, c.Redis.TLS.validate("redis.tls"), c.Kafka.TLS.validate("kafka.tls"), c.SQL.TLS.validate("sql.tls"), c.Kafka.SASL.validate("kafka.sasl"))
 	_, err := c.Limits.TrustedProxies.Prefixes()
 	errs = append(errs, err)
 	return errors.Join(errs...)

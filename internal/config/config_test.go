@@ -142,7 +142,7 @@ func commented(text string) map[string]commentedKey {
 		}
 		if m := line.FindStringSubmatch(row); m != nil {
 			path = append(path[:len(m[1])/2], m[2])
-			if len(path) < 3 {
+			if len(path) < 3 || path[1] != "keys" {
 				last = strings.Join(path, ".")
 				list[last] = commentedKey{comment: strings.Join(comment, " "), value: m[3]}
 			}
@@ -204,6 +204,12 @@ func TestParse_refuses(t *testing.T) {
 		{"limits: {user_burst: -1}", "limits.user_burst"},
 		{"limits: {max_in_flight: 0}", "limits.max_in_flight: want more than 0"},
 		{"limits: {max_wait: -1s}", "limits.max_wait: want 0 or more"},
+		{"redis: {tls: {ca: x}}", "redis.tls.on: want true where there are certificates"},
+		{"redis: {tls: {on: true, cert: x}}", "redis.tls.cert, redis.tls.key: want both or none"},
+		{"redis: {tls: true}", "[5:14] no place for a value of kind bool"},
+		{"kafka: {sasl: {username: ann}}", "kafka.sasl.mechanism: want plain"},
+		{"kafka: {sasl: {mechanism: gssapi}}", `kafka.sasl.mechanism "gssapi": want plain`},
+		{"kafka: {sasl: {mechanism: plain}}", "kafka.sasl: want a username and a password"},
 		{"limits: {markets: {SG: 0}}", "limits.markets.SG: want 0.001 to 1e+06 a second"},
 		{"limits: {trusted_proxies: [10.0.0.0/33]}", "limits.trusted_proxies"},
 		{"limits: {trusted_proxies: [10.0.0.1/8]}", "limits.trusted_proxies"},

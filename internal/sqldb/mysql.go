@@ -3,6 +3,7 @@ package sqldb
 import (
 	"database/sql"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -33,6 +34,12 @@ func mysqlConfig(o Options) (*mysql.Config, error) {
 	}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, fmt.Errorf("mysql: %w", err)
+	}
+	if o.TLS != nil {
+		cfg.TLS = o.TLS.Clone()
+		if host, _, err := net.SplitHostPort(cfg.Addr); err == nil && cfg.TLS.ServerName == "" {
+			cfg.TLS.ServerName = host
+		}
 	}
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = o.DialTimeout, backstop, backstop
 	cfg.InterpolateParams = true // a batch is one round trip instead of prepare, execute, close

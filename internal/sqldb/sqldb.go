@@ -5,6 +5,7 @@ package sqldb
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 type Options struct {
 	Driver string // "mysql" or "sqlite"
 	DSN    string // mysql: user:password@tcp(host:port)/database; sqlite: the path of a file
+
+	TLS *tls.Config // mysql's, whatever the DSN says; nil: what the DSN says
 
 	MaxConns    int           // open connections at most
 	ConnMaxAge  time.Duration // a connection is replaced after this, so that a failover is followed

@@ -34,6 +34,40 @@ func newKafka(n int) ([]*process, error) {
 type kafkaPlan struct {
 	java, classpath, clusterID string
 	clients, controllers       []int // ports by node
+
+	security *KafkaSecurity // nil: none
+}
+
+// KafkaSecurity is a broker's second door: TLS, and SCRAM-SHA-512 for one user, who may do what Grants says. Whoever
+// comes through the first door may do everything.
+type KafkaSecurity struct {
+	CA   string // PEM file of who vouches for clients' certificates; each must bring one
+	Cert string // PEM text of the broker's certificate
+	Key  string // PEM text of its key, PKCS #8
+
+	User, Password string
+
+	port int
+}
+
+// lines are what a broker's configuration has besides.
+func (s *KafkaSecurity) lines() []string {
+	inline := func(pem string) string { return strings.ReplaceAll(strings.TrimSpace(pem), "\n", " \\\n ") }
+	const door = "listener.name.secure."
+	return []string{
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+		"sasl.enabled.mechanisms=SCRAM-SHA-512",
+		door + "sasl.enabled.mechanisms=SCRAM-SHA-512",
+		door + "scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+		door + "ssl.keystore.type=PEM",
+		door + "ssl.keystore.certificate.chain=" + inline(s.Cert),
+		door + "ssl.keystore.key=" + inline(s.Key),
+		door + "ssl.truststore.type=PEM",
+		door + "ssl.truststore.location=" + s.CA,
+		door + "ssl.client.auth=required",
+		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"super.users=User:ANONYMOUS",
+	}
 }
 
 func newKafkaPlan(n int) (k kafkaPlan, err error) {
@@ -85,13 +119,19 @@ func (k kafkaPlan) properties(i int, dir string) string {
 	if len(voters) > 1 {
 		copies, inSync = 3, 2
 	}
-	return strings.Join([]string{
+	listeners := "listeners=PLAINTEXT://" + loopback(k.clients[i]) + ",CONTROLLER://" + loopback(k.controllers[i])
+	var more []string
+	if k.security != nil {
+		listeners += ",SECURE://" + loopback(k.security.port)
+		more = k.security.lines()
+	}
+	return strings.Join(append(more,
 		"process.roles=broker,controller",
 		fmt.Sprintf("node.id=%d", i+1),
-		"controller.quorum.voters=" + strings.Join(voters, ","),
+		"controller.quorum.voters="+strings.Join(voters, ","),
 		"controller.listener.names=CONTROLLER",
-		"listeners=PLAINTEXT://" + loopback(k.clients[i]) + ",CONTROLLER://" + loopback(k.controllers[i]),
-		"log.dirs=" + filepath.Join(dir, "data"),
+		listeners,
+		"log.dirs="+filepath.Join(dir, "data"),
 		"auto.create.topics.enable=false", // a misspelt topic is an error, not a new topic
 		fmt.Sprintf("default.replication.factor=%d", copies),
 		fmt.Sprintf("min.insync.replicas=%d", inSync),
@@ -102,11 +142,14 @@ func (k kafkaPlan) properties(i int, dir string) string {
 		"group.initial.rebalance.delay.ms=0", // a test's members need not wait 3 s for more to come
 		"group.min.session.timeout.ms=1000",
 		"log.cleaner.dedupe.buffer.size=8388608", // 128 MB by default, a third of this heap
-	}, "\n") + "\n"
+	), "\n") + "\n"
 }
 
 func (k kafkaPlan) format(conf string) error {
 	args := []string{"-XX:TieredStopAtLevel=1", "-cp", k.classpath, "kafka.tools.StorageTool", "format", "-t", k.clusterID, "-c", conf}
+	if s := k.security; s != nil {
+		args = append(args, "--add-scram", fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", s.User, s.Password))
+	}
 	cmd := exec.Command(k.java, args...)
 	cmd.SysProcAttr = OwnedChild()
 	if out, err := cmd.CombinedOutput(); err != nil {

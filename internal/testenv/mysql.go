@@ -14,7 +14,7 @@ import (
 )
 
 // newMySQL prepares a MariaDB with an empty root password in a folder of its own.
-func newMySQL() (*process, error) {
+func newMySQL(extra ...string) (*process, error) {
 	bin, err := mariadbd.path()
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func newMySQL() (*process, error) {
 		return nil, err
 	}
 	conf := filepath.Join(dir, "my.cnf")
-	if err := os.WriteFile(conf, []byte(mysqlConf(dir, port)), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte(mysqlConf(dir, port)+strings.Join(extra, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	if err := installMySQL(conf); err != nil {

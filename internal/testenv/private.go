@@ -20,11 +20,11 @@ func StartRedis(t testing.TB, o RedisOptions) *Server {
 	}).nodes[0]
 }
 
-// StartMySQL starts a MariaDB for this test alone; DSN gives a database on it.
-func StartMySQL(t testing.TB) *Server {
+// StartMySQL starts a MariaDB for this test alone, with extra lines in its my.cnf; DSN gives a database on it.
+func StartMySQL(t testing.TB, extra ...string) *Server {
 	t.Helper()
 	return startOwn(t, func() ([]*process, error) {
-		return startAll(1, func(int) (*process, error) { return newMySQL() })
+		return startAll(1, func(int) (*process, error) { return newMySQL(extra...) })
 	}).nodes[0]
 }
 
@@ -39,6 +39,24 @@ func StartKafka(t testing.TB) *Server {
 func StartKafkaCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
 	return startOwn(t, func() ([]*process, error) { return newKafka(n) })
+}
+
+// StartSecureKafka starts a broker for this test alone with a second door, where clients log in over TLS.
+func StartSecureKafka(t testing.TB, s KafkaSecurity) (server *Server, secure string) {
+	t.Helper()
+	server = startOwn(t, func() (group []*process, err error) {
+		k, err := newKafkaPlan(1)
+		if err != nil {
+			return nil, err
+		}
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		k.security = &s
+		secure = loopback(s.port)
+		return startAll(1, k.broker)
+	}).nodes[0]
+	return server, secure
 }
 
 // ownFailover is short: tests that kill a primary wait for it.
