@@ -18,6 +18,7 @@ import (
 // TestDev is what somebody with nothing but Go sees: `shake dev` is ready at once, plays the demo campaign through
 // its whole life and begins anew; what it keeps in its data folder survives even SIGKILL; Ctrl-C ends it quickly.
 func TestDev(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	data := filepath.Join(t.TempDir(), "data")
 	d := startDev(t, data, "--live", "25s")
 	c := d.login("ann")

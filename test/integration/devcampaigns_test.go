@@ -14,6 +14,7 @@ import (
 // TestDev_otherCampaigns starts `shake dev` again and again, gently and with SIGKILL: whatever campaigns its folder
 // has are open and whole as soon as it says that it is ready.
 func TestDev_otherCampaigns(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	data := filepath.Join(t.TempDir(), "data")
 	bin, err := program()
 	if err != nil {

@@ -63,6 +63,7 @@ func (p *phones) told() (requests, rings int) {
 // TestPushService wins rounds while the company's push service hangs and the worker that asks it is killed: wallets and
 // inboxes do not wait, and each win that was not shown rings once.
 func TestPushService(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	service := &phones{hanging: true, rings: map[string]string{}, stop: make(chan struct{})}
 	at := httptest.NewServer(service)
 	defer at.Close()

@@ -18,6 +18,7 @@ import (
 // TestReady takes away, one after the other, what play goes on without: who serves players stays ready, also where the
 // same process works, and a process that only works tells what it lacks. Without any Redis nobody is ready.
 func TestReady(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	cluster := testenv.StartRedisCluster(t)
 	kafka, mysql := testenv.StartKafka(t), testenv.StartMySQL(t)
 	s := servers{

@@ -16,6 +16,7 @@ import (
 
 // TestRefusal lets a Redis take no writes: players are told to come again in a moment, and then find their rounds.
 func TestRefusal(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	server := testenv.StartRedis(t, testenv.RedisOptions{Extra: []string{"maxmemory-policy noeviction"}})
 	s := servers{
 		redis: []string{server.Addr()}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),

@@ -14,6 +14,7 @@ import (
 // TestReload replaces the session keys of a running process by SIGHUP: sessions of the old key hold until it is taken
 // out, and a configuration that is no good changes nothing.
 func TestReload(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	sys := newSystem(t, servers{
 		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
 		more: "durability: {mode: async}",

@@ -29,6 +29,7 @@ import (
 // TestSecure plays a round with every server behind TLS that asks for our certificate, a login, and rights for what
 // docs/security.md lists and nothing else.
 func TestSecure(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const user, password = "shake", "correct-horse-battery-staple"
 	pki := newPKI(t)
 	namespace := testenv.Namespace(t)

@@ -25,6 +25,7 @@ import (
 
 // TestLogin_byToken logs in with a company's token, over TLS and HTTP/2, at a process that is configured so.
 func TestLogin_byToken(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	sys := newSystem(t, servers{
 		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
 		more: "durability: {mode: async}",
