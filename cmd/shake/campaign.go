@@ -20,6 +20,8 @@ type CampaignCmd struct {
 	Apply ApplyCmd `cmd:"" help:"Check, store, fund and publish a campaign's file. The same file twice changes nothing."`
 	List  ListCmd  `cmd:"" help:"List all campaigns."`
 	Show  ShowCmd  `cmd:"" help:"Show one campaign."`
+
+	Retire RetireCmd `cmd:"" help:"Remove the keys of settled runs from Redis now. Ledger, wallets, boards and inboxes stay."`
 }
 
 // ApplyCmd is `shake campaign apply FILE`.
@@ -95,6 +97,27 @@ func (c *ShowCmd) Run(ctx context.Context, s *streams) error {
 		return writeJSON(s.out, one)
 	}
 	show(s.out, one)
+	return nil
+}
+
+// RetireCmd is `shake campaign retire ID`.
+type RetireCmd struct {
+	target
+	JSON   bool   `help:"One JSON document."`
+	Number int64  `name:"run" help:"One run alone; it must be settled."`
+	ID     string `arg:"" help:"Id of the campaign."`
+}
+
+// Run retires.
+func (c *RetireCmd) Run(ctx context.Context, s *streams) error {
+	runs, keys, err := c.app().Retire(ctx, app.NewLog(s.err, config.Log{Level: "warn", Format: "text"}), c.ID, c.Number)
+	if err != nil {
+		return fmt.Errorf("campaign %q: %w", c.ID, err)
+	}
+	if c.JSON {
+		return writeJSON(s.out, map[string]any{"runs": runs, "keys": keys})
+	}
+	fmt.Fprintf(s.out, "%s: %d runs retired, %d keys removed\n", c.ID, runs, keys)
 	return nil
 }
 

@@ -200,6 +200,13 @@ func TestTools_onADev(t *testing.T) {
 				t.Errorf("got %s of one that is not there, want code 1", got)
 			}
 		})
+		t.Run("retire", func(t *testing.T) {
+			for id, want := range map[string]string{"demo --run=1": "not settled", "nope": "not found", "demo --run=7": "not found"} {
+				if got := runLine(append([]string{"campaign", "retire", target}, strings.Fields(id)...)...); got.code != 1 || !strings.Contains(got.errOut, want) {
+					t.Errorf("retire %s: got %s, want code 1 and %q", id, got, want)
+				}
+			}
+		})
 		t.Run("verify", func(t *testing.T) { verify(t, target, round, coins) })
 		t.Run("fairplay", func(t *testing.T) { flagged(t, target, round) })
 	}

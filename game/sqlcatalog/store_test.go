@@ -119,6 +119,33 @@ func TestStore_lists(t *testing.T) {
 	})
 }
 
+func TestStore_retires(t *testing.T) {
+	each(t, func(t *testing.T, s *sqlcatalog.Store) {
+		now := time.Now().UTC()
+		early, late := now.Add(-2*time.Hour), now.Add(-time.Minute)
+		want := func(before time.Time, want ...string) {
+			t.Helper()
+			got, err := s.Retirable(t.Context(), before)
+			if err != nil || !slices.Equal(ids(got), want) {
+				t.Errorf("got %v, %v; want %v", ids(got), err, want)
+			}
+		}
+		for id, settled := range map[string]*time.Time{"early": &early, "late": &late, "on": nil} {
+			c := campaign(id)
+			c.SettledAt = settled
+			save(t, s, c, 0)
+		}
+		want(now.Add(-time.Hour), "early")
+		want(now, "early", "late")
+		for range 2 { // twice is once
+			if err := s.Retired(t.Context(), "early", campaign("early").Run, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(now, "late")
+	})
+}
+
 func ids(list []*game.Campaign) (ids []string) {
 	for _, c := range list {
 		ids = append(ids, c.ID)

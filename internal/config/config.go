@@ -146,9 +146,10 @@ type Limits struct {
 
 // Worker sets the rhythm of the jobs behind.
 type Worker struct {
-	Look     Duration `yaml:"look"`
-	MaxBatch int      `yaml:"max_batch"`
-	MaxAge   Duration `yaml:"max_age"`
+	Look        Duration `yaml:"look"`
+	MaxBatch    int      `yaml:"max_batch"`
+	MaxAge      Duration `yaml:"max_age"`
+	RetireAfter Duration `yaml:"retire_after"`
 }
 
 // Log says what is logged and how.
@@ -179,7 +180,7 @@ func Default() Config {
 			MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		PushService: PushService{After: 5 * second, Timeout: 5 * second, Concurrency: 32, GiveUp: 24 * 3600 * second},
-		Worker:      Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
+		Worker:      Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms, RetireAfter: 7 * 24 * 3600 * second},
 		LameDuck:    3 * second,
 		Drain:       20 * second,
 		Log:         Log{Level: "info", Format: "json"},
@@ -309,7 +310,7 @@ func (c *Config) rates() error {
 			}
 		}
 	}
-	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas, "limits.max_wait": int(c.Limits.MaxWait)} {
+	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas, "limits.max_wait": int(c.Limits.MaxWait), "worker.retire_after": int(c.Worker.RetireAfter)} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("%s: want 0 or more", name))
 		}

@@ -12,6 +12,7 @@ import (
 type Keys struct {
 	prefixes []string // of shard s, up to and including "}:"
 	bank     string
+	run      string // what all begin with
 }
 
 // NewKeys chooses the tags of a run: shard s of N gets a tag whose slot lies in the middle half of the s-th
@@ -19,7 +20,7 @@ type Keys struct {
 // the campaign is called. The middle half, because nodes split the slots at places that round differently.
 func NewKeys(namespace, campaign string, run int64, shards int) *Keys {
 	name := campaign + "." + strconv.FormatInt(run, 10) + "."
-	k := &Keys{prefixes: make([]string, shards)}
+	k := &Keys{prefixes: make([]string, shards), run: namespace + ":{" + name}
 	taken := make(map[int]bool, shards)
 	for s := range k.prefixes {
 		tag := searchTag(name+strconv.Itoa(s), func(slot int) bool { return inMiddle(slot, s, shards) })
@@ -43,6 +44,9 @@ func searchTag(name string, fits func(slot int) bool) string {
 		}
 	}
 }
+
+// Run is what all keys of the run begin with, and no others.
+func (k *Keys) Run() string { return k.run }
 
 // Shards is the number of shards of the run.
 func (k *Keys) Shards() int { return len(k.prefixes) }

@@ -78,6 +78,7 @@ func TestDev(t *testing.T) {
 		return nil
 	})
 
+	d.retire(data)
 	began := time.Now()
 	if err := d.interrupt(); err != nil {
 		t.Errorf("ended with %v\n%s", err, d.logged())
@@ -87,6 +88,28 @@ func TestDev(t *testing.T) {
 	}
 	if log := d.logged(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("errors were logged:\n%s", log)
+	}
+}
+
+// retire removes what Redis has of the run that is settled, and nothing of the one that is on.
+func (p *process) retire(data string) {
+	p.t.Helper()
+	bin, err := program()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i, want := range []string{"1 runs retired", "0 runs retired"} {
+		out, err := exec.Command(bin, "campaign", "retire", "demo", "--data", data).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) || i == 0 && strings.Contains(string(out), " 0 keys") {
+			p.t.Errorf("retire: got %q, %v, want %s", out, err, want)
+		}
+	}
+	c := p.login("ann")
+	var open started
+	c.want(200, "PUT", "/rounds/1", nil, &open) // of the run that is on
+	var wallet struct{ Entries []struct{ Round string } }
+	if _, err := c.call(p.t.Context(), "GET", "/v1/wallet", nil, &wallet); err != nil || len(wallet.Entries) == 0 {
+		p.t.Errorf("the wallet has %+v, %v after its run was retired", wallet, err)
 	}
 }
 
