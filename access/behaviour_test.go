@@ -421,3 +421,24 @@ func TestLog_isQuietAboutAnswers(t *testing.T) {
 		t.Errorf("got %s, want nothing: these are answers", got)
 	}
 }
+
+// A call counts for the market of its campaign, whatever market the player named when he logged in.
+func TestMarketLimit_isTheCampaigns(t *testing.T) {
+	d := newDoor(t, func(d *door) { d.opts.MarketLimits = map[string]access.Limit{"SG": {Rate: 0.001, Burst: 2}} })
+	token, _ := d.deps.Sessions.Issue(access.Session{User: "ann", Market: "XX"}, d.clock.Now())
+	me := call{method: "GET", path: "/v1/campaigns/demo/me", header: map[string]string{"Authorization": "Bearer " + token}}
+	for range 2 {
+		if a := d.do(me); a.status != http.StatusOK {
+			t.Errorf("got %s, want 200 within the market's limit", a)
+		}
+	}
+	if a := d.do(me); a.code() != "rate_limited" {
+		t.Errorf("got %s beyond it, want rate_limited", a)
+	}
+	if a := d.do(call{method: "GET", path: "/v1/wallet", header: me.header}); a.status != http.StatusOK {
+		t.Errorf("got %s of a call that is no campaign's and whose market has no limit, want 200", a)
+	}
+	if a := d.do(call{method: "GET", path: "/v1/campaigns/nowhere/me", header: me.header}); a.code() != "not_found" {
+		t.Errorf("got %s of a campaign that is none, want not_found", a)
+	}
+}

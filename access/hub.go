@@ -50,7 +50,7 @@ type HubDeps struct {
 // HubObserver hears of the hub's work, for metrics.
 type HubObserver interface {
 	Pages(open int)              // on this node
-	PageDropped(reason string)   // slow, full
+	PageDropped(reason string)   // slow, behind, many
 	Told(kind string, pages int) // events handed to pages
 	Shown()                      // a notice's first receipt
 	TimeToLook(took time.Duration)
@@ -61,6 +61,7 @@ type HubOptions struct {
 	Every      time.Duration // between two looks at a room; default 500 ms, so its pool is told twice a second at most
 	BoardEvery time.Duration // between two looks at its board; default 1 s
 	MaxPages   int           // default 20000; more are refused
+	UserPages  int           // of one player; default 8; the oldest is let go
 }
 
 const (
@@ -99,6 +100,9 @@ func NewHub(d HubDeps, o HubOptions) *Hub {
 	def(&o.BoardEvery, time.Second)
 	if o.MaxPages == 0 {
 		o.MaxPages = 20000
+	}
+	if o.UserPages == 0 {
+		o.UserPages = 8
 	}
 	return &Hub{
 		HubDeps: d, opts: o, node: strconv.FormatUint(rand.Uint64(), 36),

@@ -86,6 +86,9 @@ func newMarkets(common Limit, own map[string]Limit) markets {
 	return m
 }
 
+// any tells whether there are limits at all.
+func (m markets) any() bool { return m.common != nil || len(m.own) > 0 }
+
 // allow takes one token from the market's bucket if there is one.
 func (m markets) allow(market string, now time.Time) bool {
 	if l, ok := m.own[market]; ok {

@@ -23,6 +23,9 @@ const (
 // getLive streams what changes for as long as the page stays, or the session lasts.
 func (s *Server) getLive(c *gin.Context) {
 	who, p := s.session(c, s.Clock.Now())
+	if p == nil && !s.streams.allow("live", s.Clock.Now()) {
+		p = httpapi.Bad(httpapi.Overloaded, "poll, and try again later")
+	}
 	if p == nil && !s.users.allow(who.User, s.Clock.Now()) {
 		p = httpapi.Bad(httpapi.RateLimited, "slow down")
 	}

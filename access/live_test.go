@@ -272,3 +272,33 @@ func TestLive_refuses(t *testing.T) {
 		{"nobody", "401 unauthorized", call{method: "GET", path: "/v1/live?campaign=demo"}},
 	})
 }
+
+// A player has so many streams at once: with one more the oldest ends, and the others go on.
+func TestLive_onePlayersPages(t *testing.T) {
+	d := newDoor(t)
+	var pages []*stream
+	for range 8 {
+		s := d.watch("ann", "")
+		s.next()
+		pages = append(pages, s)
+	}
+	other := d.watch("bob", "")
+	other.next()
+	d.watch("ann", "").next()
+	for giveUp := time.After(5 * time.Second); ; {
+		select {
+		case _, open := <-pages[0].events:
+			if open {
+				continue
+			}
+		case <-giveUp:
+			t.Fatal("the oldest of nine pages still stands")
+		}
+		break
+	}
+	d.deps.Live.Push([]reward.Notice{{ID: "n1", User: "ann", Kind: "win"}, {ID: "n2", User: "bob", Kind: "win"}})
+	for _, s := range append(pages[1:], other) {
+		for s.next().name != "notice" {
+		}
+	}
+}

@@ -14,6 +14,7 @@ var (
 	errFull   = errors.New("no more pages on this node")
 	errLeave  = errors.New("the node is going")
 	errBehind = errors.New("the page does not take its notices")
+	errMany   = errors.New("the player has opened others since")
 )
 
 // page is one open page. Its state is under the hub's lock.
@@ -47,6 +48,7 @@ func (h *Hub) open(ctx context.Context, campaign, user, after string) (*page, er
 		r = &room{campaign: campaign, pages: map[*page]struct{}{}}
 		h.rooms[campaign] = r
 	}
+	h.leave(user)
 	p.room = r
 	r.pages[p] = struct{}{}
 	h.users[user] = append(h.users[user], p)
@@ -66,6 +68,25 @@ func (h *Hub) open(ctx context.Context, campaign, user, after string) (*page, er
 	default: // too many at once: what is not shown is pushed again anyway
 	}
 	return p, nil
+}
+
+// leave ends a player's oldest page when there are as many as one may have: some phones and tabs, and those that a network
+// broke and nobody has missed yet. Without it a single account could hold all streams of a node.
+func (h *Hub) leave(user string) {
+	open := 0
+	var oldest *page
+	for _, p := range h.users[user] {
+		if p.err == nil {
+			if open++; oldest == nil {
+				oldest = p
+			}
+		}
+	}
+	if open >= h.opts.UserPages {
+		oldest.err = errMany
+		oldest.rouse()
+		h.Watch.PageDropped("many")
+	}
 }
 
 // seen is the number of an event of this node; 0 for one of another's.

@@ -36,7 +36,7 @@ func (s *Server) routes() http.Handler {
 
 // RouteNames are what Options.RouteLimits may name.
 var RouteNames = []string{
-	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt",
+	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt", "live",
 }
 
 // Routes lists method and path of every route, for the tests that hold docs/openapi.yaml against them.

@@ -139,6 +139,7 @@ type Server struct {
 	users     *limiter
 	addresses *limiter
 	markets   markets
+	streams   *limiter // how many may be opened a second
 	load      *load
 	logins    chan struct{} // one for each question to a provider that is under way
 	handler   http.Handler
@@ -148,7 +149,7 @@ type Server struct {
 func New(d Deps, opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
-		Deps: d, opts: opts,
+		Deps: d, opts: opts, streams: newLimiter(opts.RouteLimits["live"]),
 		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
 		logins: make(chan struct{}, opts.MaxLogins), markets: newMarkets(opts.MarketLimit, opts.MarketLimits), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
 	}

@@ -134,7 +134,7 @@ func NewMetrics() *Metrics {
 
 		limit:    f.gauge("shake_http_limit_requests", "Requests that may be under way at once, as the load allows.").WithLabelValues(),
 		pages:    f.gauge("shake_live_pages", "Pages that hold a live stream of this node.").WithLabelValues(),
-		dropped:  f.counter("shake_live_dropped_total", "Pages that were let go, to come back, by reason: slow, behind.", "reason"),
+		dropped:  f.counter("shake_live_dropped_total", "Pages that were let go, to come back, by reason: slow, behind, many (of one player).", "reason"),
 		told:     f.counter("shake_live_events_total", "Events handed to pages, by kind.", "kind"),
 		looks:    f.histogram("shake_live_look_duration_seconds", "Time of one look at all campaigns that pages watch.", latencyBuckets).WithLabelValues().(prometheus.Histogram),
 		shown:    f.counter("shake_notices_shown_total", "Notices whose first receipt came: divided by the first pushes, the reached rate.").WithLabelValues(),

@@ -87,7 +87,7 @@ func (a *App) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C}
+	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C, most: a.cfg.Limits.MaxConnections}
 	if wait := time.Duration(a.cfg.Limits.MaxWait); wait > 0 {
 		options.turnstile = access.NewTurnstile(wait)
 		a.metrics.InLine(options.turnstile.Waiting)
@@ -143,14 +143,15 @@ func (a *App) players() (http.Handler, error) {
 		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger},
 		Log: roundLog, Observer: rounds{a.metrics},
 	})
+	best := newBoards(a.stack)
 	a.hub = access.NewHub(access.HubDeps{
-		Catalog: a.catalog, Level: plays.Level, Boards: boards{a.stack}, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
+		Catalog: a.catalog, Level: plays.Level, Boards: best, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
 	}, access.HubOptions{MaxPages: l.MaxPages})
 	a.judge = referee.New(referee.Deps{
 		Campaigns: a.catalog, Store: sqljudgements.New(a.sql), Clock: a.clock, Observer: a.metrics, Log: a.log,
 	}, referee.Options{})
 	api := access.New(access.Deps{
-		Game: plays, Catalog: a.catalog, Boards: boards{a.stack}, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub, Referee: a.judge,
+		Game: plays, Catalog: a.catalog, Boards: best, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub, Referee: a.judge,
 		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/admin"
@@ -13,11 +16,68 @@ import (
 	"github.com/shake-live/shake/leaderboard"
 )
 
-// boards shows the live board of a run until it is settled, and the final one ever after.
-type boards struct{ *stack }
+// boards shows the live board of a run until it is settled, and the final one ever after. The best of a board are read
+// once a second and node, however many look at them.
+type boards struct {
+	*stack
+
+	flights singleflight.Group
+	mu      sync.Mutex
+	tops    map[boardName]top
+}
+
+// boardName names a board.
+type boardName struct {
+	run   event.Run
+	final bool
+}
+
+type top struct {
+	at      time.Time
+	entries []leaderboard.Entry
+}
+
+const (
+	topRows = 100 // as many as anybody may ask for
+	topAge  = time.Second
+	topWait = 2 * time.Second
+	topMost = 1000 // boards in memory; beyond that all are read anew
+)
+
+func newBoards(s *stack) *boards { return &boards{stack: s, tops: map[boardName]top{}} }
+
+// top gives the best so many, as they were a second ago at most.
+func (b *boards) top(ctx context.Context, board leaderboard.Board, of boardName, limit int) ([]leaderboard.Entry, error) {
+	b.mu.Lock()
+	t, known := b.tops[of]
+	b.mu.Unlock()
+	if !known || b.clock.Now().Sub(t.at) >= topAge {
+		found, err, _ := b.flights.Do(fmt.Sprint(of), func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), topWait) // it is everybody's
+			defer cancel()
+			began := b.clock.Now()
+			entries, err := leaderboard.Top(ctx, board, of.run, topRows)
+			if err != nil {
+				return top{}, err
+			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if len(b.tops) >= topMost {
+				clear(b.tops)
+			}
+			b.tops[of] = top{began, entries}
+			return b.tops[of], nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		t = found.(top)
+	}
+	return t.entries[:min(limit, len(t.entries))], nil
+}
 
 // Board implements access.Boards.
-func (b boards) Board(ctx context.Context, c *game.Live, user string, limit int, around bool) (access.Board, error) {
+func (b *boards) Board(ctx context.Context, c *game.Live, user string, limit int, around bool) (access.Board, error) {
 	var board leaderboard.Board = b.board
 	final := c.SettledAt != nil
 	if final {
@@ -39,7 +99,7 @@ func (b boards) Board(ctx context.Context, c *game.Live, user string, limit int,
 	if around {
 		entries, err = board.Range(ctx, c.Life, max(0, me.Rank-1-int64(limit)/2), limit)
 	} else {
-		entries, err = leaderboard.Top(ctx, board, c.Life, limit)
+		entries, err = b.top(ctx, board, boardName{c.Life, final}, limit)
 	}
 	for _, e := range entries {
 		answer.Entries = append(answer.Entries, access.Place(e))

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/shake-live/shake/access"
 )
 
@@ -26,6 +28,7 @@ type listener struct {
 const (
 	headerTimeout  = 5 * time.Second
 	bodyTimeout    = 10 * time.Second
+	writeTimeout   = 30 * time.Second // for an answer to be taken; streams set their own
 	idleTimeout    = 75 * time.Second
 	maxHeaderBytes = 16 << 10
 	maxStreams     = 100 // of HTTP/2, at once on one connection; a page needs a handful, a proxy opens more connections
@@ -36,6 +39,8 @@ type listenOptions struct {
 	certificate *certificate      // TLS with it, and HTTP/2; nil: no TLS
 	h2c         bool              // HTTP/2 without TLS too, for a proxy that speaks it
 	turnstile   *access.Turnstile // nil: none
+	most        int               // connections at once; others wait to be let in; 0: any number
+	write       time.Duration     // for an answer to be taken; 0: writeTimeout
 }
 
 func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*listener, error) {
@@ -45,16 +50,22 @@ func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*li
 	}
 	out := &listener{Listener: l, scheme: "http"}
 	var withTurn func(context.Context, net.Conn) context.Context
+	if o.most > 0 {
+		out.Listener = netutil.LimitListener(l, o.most)
+	}
 	if o.turnstile != nil {
-		out.Listener, withTurn = o.turnstile.Listener(l), o.turnstile.ConnContext
+		out.Listener, withTurn = o.turnstile.Listener(out.Listener), o.turnstile.ConnContext
+	}
+	if o.write == 0 {
+		o.write = writeTimeout
 	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(o.h2c)
 	out.server = &http.Server{
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // of handshakes that strangers broke off
-		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: withTurn,
+		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: bodyTimeout},
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: o.write, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: withTurn,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if out.leaving.Load() {
 				w.Header().Set("Connection", "close")

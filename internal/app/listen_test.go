@@ -256,3 +256,67 @@ func TestCertificate_isRenewed(t *testing.T) {
 		t.Error("the key is in the log")
 	}
 }
+
+// Whoever does not take his answer is hung up on: he would hold what was written for him for ever.
+func TestListen_hangsUpOnWhoTakesNothing(t *testing.T) {
+	ended := make(chan error, 1)
+	l, err := listen("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for chunk := make([]byte, 1<<20); ; {
+			if _, err := w.Write(chunk); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}), slog.New(slog.DiscardHandler), listenOptions{write: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = l.serve() }()
+	defer l.server.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the answer is still held for one who takes nothing")
+	}
+}
+
+// So many connections are let in; the next one waits until one has gone.
+func TestListen_mostConnections(t *testing.T) {
+	l := serving(t, listenOptions{most: 1})
+	first, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	ask := func(c net.Conn) error {
+		_ = c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return err
+		}
+		_, err := c.Read(make([]byte, 1))
+		return err
+	}
+	if err := ask(first); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+	if err := ask(second); err == nil {
+		t.Error("the second one was served beside the first")
+	}
+	_ = first.Close()
+	_ = second.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := second.Read(make([]byte, 1)); err != nil {
+		t.Errorf("the second one, after the first had gone: %v", err)
+	}
+}

@@ -91,4 +91,3 @@ func (s *stack) settledRuns(ctx context.Context, id string, run int64) ([]*game.
 	}
 	return list, err
 }
-

@@ -133,6 +133,8 @@ type Limits struct {
 	Markets map[string]float64 `yaml:"markets"`
 	Routes  map[string]float64 `yaml:"routes"`
 
+	MaxConnections int `yaml:"max_connections"`
+
 	MaxInFlight int      `yaml:"max_in_flight"`
 	MinInFlight int      `yaml:"min_in_flight"`
 	MaxWait     Duration `yaml:"max_wait"`
@@ -176,7 +178,7 @@ func Default() Config {
 		CORS:            CORS{Origins: []string{}, MaxAge: 600 * second},
 		Page:            Page{FrameAncestors: []string{}},
 		Limits: Limits{
-			UserRate: 20, UserBurst: 50, Markets: map[string]float64{}, Routes: map[string]float64{}, MaxInFlight: 20000, MinInFlight: 512, MaxWait: second, Target: 250 * ms,
+			UserRate: 20, UserBurst: 50, Markets: map[string]float64{}, Routes: map[string]float64{}, MaxConnections: 50000, MaxInFlight: 20000, MinInFlight: 512, MaxWait: second, Target: 250 * ms,
 			MaxPages: 20000, PlayTimeout: 2 * second, ReadTimeout: 2 * second, TrustedProxies: Proxies{},
 		},
 		PushService: PushService{After: 5 * second, Timeout: 5 * second, Concurrency: 32, GiveUp: 24 * 3600 * second},
@@ -327,7 +329,7 @@ func (c *Config) positive() error {
 		"batch.max_batch": int64(c.Batch.MaxBatch), "batch.max_flight": int64(c.Batch.MaxFlight), "batch.max_queue": int64(c.Batch.MaxQueue),
 		"batch.max_age": int64(c.Batch.MaxAge), "batch.flights": int64(c.Batch.Flights), "cache.ttl": int64(c.Cache.TTL),
 		"cache.max_wait": int64(c.Cache.MaxWait), "cache.copy_ttl": int64(c.Cache.CopyTTL), "cache.max_copies": int64(c.Cache.MaxCopies),
-		"limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.min_in_flight": int64(c.Limits.MinInFlight), "limits.target": int64(c.Limits.Target), "limits.max_pages": int64(c.Limits.MaxPages), "limits.play_timeout": int64(c.Limits.PlayTimeout),
+		"limits.max_connections": int64(c.Limits.MaxConnections), "limits.max_in_flight": int64(c.Limits.MaxInFlight), "limits.min_in_flight": int64(c.Limits.MinInFlight), "limits.target": int64(c.Limits.Target), "limits.max_pages": int64(c.Limits.MaxPages), "limits.play_timeout": int64(c.Limits.PlayTimeout),
 		"limits.read_timeout": int64(c.Limits.ReadTimeout), "worker.look": int64(c.Worker.Look),
 		"worker.max_batch": int64(c.Worker.MaxBatch), "worker.max_age": int64(c.Worker.MaxAge), "drain": int64(c.Drain),
 		"round_log.flush": int64(c.RoundLog.Flush), "round_log.sync": int64(c.RoundLog.Sync), "round_log.max_bytes": c.RoundLog.MaxBytes,

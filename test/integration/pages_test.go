@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestPages holds 5,000 streams on one node: each is told the pool, the stage and the board, each hears of a change
+// TestPages holds 5,000 streams of as many players on one node: each is told the pool, the stage and the board, each hears of a change
 // within seconds, and the node's memory for them is bounded. It prints the memory of a stream.
 func TestPages(t *testing.T) {
 	const pages = 5000
@@ -32,8 +32,16 @@ func TestPages(t *testing.T) {
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	var opening errgroup.Group
 	opening.SetLimit(32)
-	for range pages {
-		opening.Go(func() error { return heard.open(ctx, &wg, d.url, ann.token) })
+	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, Timeout: 10 * time.Second}
+	defer h.CloseIdleConnections()
+	for i := range pages {
+		opening.Go(func() error {
+			c, err := login(ctx, h, d.url, fmt.Sprint("page-", i))
+			if err != nil {
+				return err
+			}
+			return heard.open(ctx, &wg, d.url, c.token)
+		})
 	}
 	if err := opening.Wait(); err != nil {
 		t.Fatal(err)
