@@ -42,6 +42,7 @@ const (
 	turnLate    = 20 * time.Millisecond // how far behind the processor may be before fewer get through
 	turnIdle    = 50                    // ticks without a request after which the ticker stops
 	oldestEvery = 8
+	fewBytes    = 16 // no phone sends so little at once: who does waits behind all who don't
 	anyNumber   = 1 << 40
 )
 
@@ -255,6 +256,9 @@ func (t *Turnstile) oldest() *turnConn {
 // classOf guesses from the first bytes what is asked for. It decides who goes first and nothing else. What is no
 // beginning of a request is the rest of one that had its turn, or TLS: it goes first, or all are alike.
 func classOf(head []byte) class {
+	if len(head) < fewBytes {
+		return reads
+	}
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
 	line = bytes.TrimSuffix(line, []byte(" HTTP/1.1"))
 	switch {

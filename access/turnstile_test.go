@@ -84,8 +84,9 @@ func TestClassOf(t *testing.T) {
 		{"GET /v1/wallet HTTP/1.1\r\n\r\n", reads},
 		{"GET / HTTP/1.1\r\n\r\n", reads},
 		{`{"token":"x","shakes":3}`, ends}, // the rest of an end
-		{"\x16\x03\x01\x02\x00\x01", ends}, // TLS: all alike
-		{"", ends},
+		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and so on", ends}, // TLS: all alike
+		{"", reads},
+		{"G", reads}, // a head a byte at a time
 	} {
 		if got := classOf([]byte(tt.head)); got != tt.want {
 			t.Errorf("classOf(%q) = %d, want %d", tt.head, got, tt.want)

@@ -12,81 +12,79 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/storm"
 )
 
-// TestHerd lets 20,000 players start their first round within one second on one api process, whatever it answers: each
-// gets the round or is told to come back, and whoever comes back gets it. Nobody is lost.
+// TestHerd has 20,000 players start their first round within one second on one api process, whatever it answers (open
+// loop): each gets the round or is told to come back, and whoever comes back gets it. Nobody is lost.
 func TestHerd(t *testing.T) {
-	const players, wires = 20_000, 4000
+	const players, shards = 20_000, 4
+	addr := testenv.Redis(t)
 	s := servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+		redis: []string{addr}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
+		more: "durability: {mode: async}",
 	}
 	sys := newSystem(t, s)
-	sys.apply(campaign("herd", 10*time.Minute, 3, 1_000_000, 4))
+	sys.apply(campaign("herd", 10*time.Minute, 3, 1_000_000, shards))
 	p := sys.serve("api,worker")
-	herd := make([]*wire, wires)
-	var opening errgroup.Group
-	opening.SetLimit(64)
-	for i := range herd {
-		opening.Go(func() (err error) { herd[i], err = dialWire(t, p.url); return err })
-	}
-	if err := opening.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	crowd := newCrowd(t, addr, s.namespace, "herd", "SG", shards)
 	tokens := make([]string, players)
-	eachWire(herd, players, func(w *wire, i int) { tokens[i] = w.login(fmt.Sprint("herd-", i)) })
-
-	var mu sync.Mutex
-	answers := map[string]int{}
-	var waits []time.Duration
-	var again []int
-	began := time.Now().Add(100 * time.Millisecond)
-	eachWire(herd, players, func(w *wire, i int) {
-		due := began.Add(time.Duration(i) * time.Second / players)
-		time.Sleep(time.Until(due))
-		status, body := w.call("PUT", "/v1/campaigns/herd/rounds/1", tokens[i], "")
-		took := time.Since(due)
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case status == http.StatusOK:
-			answers["started"]++
-			waits = append(waits, took)
-		case status == http.StatusServiceUnavailable && strings.Contains(body, `"overloaded"`):
-			answers["told to come back"]++
-			again = append(again, i)
-		default:
-			answers[fmt.Sprint(status, " ", body[:min(len(body), 60)])]++
-			t.Errorf("player %d was answered %d %s", i, status, body)
+	for i := range tokens {
+		tokens[i], _ = crowd.Sessions.Issue(access.Session{User: fmt.Sprint("herd-", i), Market: "SG"}, time.Now())
+	}
+	start := func(who []int, rate float64) (again []int) {
+		var requests [][]byte
+		for _, i := range who {
+			requests = append(requests, storm.Request("PUT", "/v1/campaigns/herd/rounds/1", tokens[i], ""))
 		}
-	})
-	slices.Sort(waits)
-	t.Logf("in %s: %v; p50 %s, p99 %s from when it was due", time.Since(began).Round(time.Millisecond), answers,
-		waits[len(waits)/2].Round(time.Millisecond), waits[len(waits)*99/100].Round(time.Millisecond))
-	for tries := 0; len(again) > 0 && tries < 50; tries++ {
-		time.Sleep(100 * time.Millisecond)
-		list := again
-		again = nil
-		eachWire(herd, len(list), func(w *wire, i int) {
-			if status, _ := w.call("PUT", "/v1/campaigns/herd/rounds/1", tokens[list[i]], ""); status != http.StatusOK {
-				mu.Lock()
-				defer mu.Unlock()
-				again = append(again, list[i])
+		answers, err := storm.Run(t.Context(), strings.TrimPrefix(p.url, "http://"), requests, rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := map[int]int{}
+		var waits []time.Duration
+		for k, a := range answers {
+			switch counts[a.Status]++; a.Status {
+			case http.StatusOK:
+				waits = append(waits, a.Took)
+			case http.StatusServiceUnavailable:
+				again = append(again, who[k])
+			default: // 0: the door hung up, or never answered
+				t.Errorf("player %d was answered %d", who[k], a.Status)
 			}
-		})
+		}
+		if slices.Sort(waits); len(waits) > 0 {
+			t.Logf("%d players at %.0f a second: %d started, p50 %s, p99 %s from when it was due; %d told to come back", len(who), rate,
+				len(waits), waits[len(waits)/2].Round(time.Millisecond), waits[len(waits)*99/100].Round(time.Millisecond), len(again))
+		}
+		return again
+	}
+	again := make([]int, players)
+	for i := range again {
+		again[i] = i
+	}
+	again = start(again, players)
+	for tries := 0; len(again) > 0 && tries < 10; tries++ {
+		time.Sleep(200 * time.Millisecond)
+		again = start(again, 4000)
 	}
 	if len(again) > 0 {
 		t.Errorf("%d players never got their round", len(again))
 	}
-	eachWire(herd[:100], players, func(w *wire, i int) { // a hundred at once are no herd
-		if _, body := w.call("GET", "/v1/campaigns/herd/me", tokens[i], ""); !strings.Contains(body, `"next_number":2`) || !strings.Contains(body, `"chances_left":2`) {
-			t.Errorf("player %d: %s, want one round started", i, body)
+	h := &http.Client{Timeout: 10 * time.Second}
+	defer h.CloseIdleConnections()
+	for i := 0; i < players; i += 100 { // one in a hundred is asked whether he has it, and one alone
+		c := &client{http: h, url: p.url, token: tokens[i]}
+		var me struct {
+			Next    int64 `json:"next_number"`
+			Chances int64 `json:"chances_left"`
 		}
-	})
+		if status, err := c.call(t.Context(), "GET", "/v1/campaigns/herd/me", nil, &me); err != nil || status != 200 || me.Next != 2 || me.Chances != 2 {
+			t.Errorf("player %d: %d %v %+v, want one round started", i, status, err, me)
+		}
+	}
 }
 
 // wire is one connection that speaks HTTP without a client's comforts: tests with thousands of them need the machine for
@@ -143,18 +141,4 @@ func (w *wire) call(method, path, token, body string) (status int, answer string
 		w.t.Errorf("%s %s: %v", method, path, err)
 	}
 	return resp.StatusCode, string(text)
-}
-
-// login makes a session, however often the node asks to come back.
-func (w *wire) login(user string) string {
-	for range 100 {
-		status, body := w.call("POST", "/v1/sessions", "", `{"provider":"dev","credential":"`+user+`","market":"SG"}`)
-		if _, rest, ok := strings.Cut(body, `"token":"`); ok && status == http.StatusOK {
-			token, _, _ := strings.Cut(rest, `"`)
-			return token
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	w.t.Errorf("no session for %s", user)
-	return ""
 }

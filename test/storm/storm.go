@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,7 +29,7 @@ const mostPhones = 16000
 // Run sends so many requests a second to addr and waits for all answers. Each goes over the connection of an idle phone.
 // There are as many phones as lose their patience when nobody is answered.
 func Run(ctx context.Context, addr string, requests [][]byte, rate float64) ([]Answer, error) {
-	phones := min(mostPhones, max(64, int(rate*1.2*Patience.Seconds())))
+	phones := min(mostPhones, files()*7/8, max(64, int(rate*1.2*Patience.Seconds())))
 	s := &storm{requests: requests, answers: make([]Answer, len(requests)), interval: time.Duration(float64(time.Second) / rate)}
 	conns, err := dial(ctx, addr, phones)
 	if err != nil {
@@ -45,6 +46,15 @@ func Run(ctx context.Context, addr string, requests [][]byte, rate float64) ([]A
 		close(<-idle)
 	}
 	return s.answers, ctx.Err()
+}
+
+// files is how many files this process may open.
+func files() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
 }
 
 type storm struct {
