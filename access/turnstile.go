@@ -34,7 +34,7 @@ type Turnstile struct {
 
 	mu    sync.Mutex
 	count int // who left the line so far
-	line  [classes]deque
+	line  [drips + 1]deque
 }
 
 const (
@@ -42,8 +42,10 @@ const (
 	turnLate    = 20 * time.Millisecond // how far behind the processor may be before fewer get through
 	turnIdle    = 50                    // ticks without a request after which the ticker stops
 	oldestEvery = 8
-	fewBytes    = 16 // no phone sends so little at once: who does waits behind all who don't
-	anyNumber   = 1 << 40
+	fewBytes    = 16 // no phone sends so little at once
+
+	drips     = classes // of those who do, behind all who don't
+	anyNumber = 1 << 40
 )
 
 // NewTurnstile makes a turnstile; who waited longer than maxWait is refused.
@@ -257,7 +259,7 @@ func (t *Turnstile) oldest() *turnConn {
 // beginning of a request is the rest of one that had its turn, or TLS: it goes first, or all are alike.
 func classOf(head []byte) class {
 	if len(head) < fewBytes {
-		return reads
+		return drips
 	}
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
 	line = bytes.TrimSuffix(line, []byte(" HTTP/1.1"))
