@@ -83,7 +83,7 @@ func TestClassOf(t *testing.T) {
 		{"POST /v1/sessions HTTP/1.1\r\n\r\n", starts},
 		{"GET /v1/wallet HTTP/1.1\r\n\r\n", reads},
 		{"GET / HTTP/1.1\r\n\r\n", reads},
-		{`{"token":"x","shakes":3}`, ends}, // the rest of an end
+		{`{"token":"x","shakes":3}`, ends},                               // the rest of an end
 		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and so on", ends}, // TLS: all alike
 		{"", drips},
 		{"G", drips}, // a head a byte at a time
