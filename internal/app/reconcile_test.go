@@ -2,23 +2,195 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/shake-live/shake/admin"
+	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/ops/reconcile"
 )
+
+// wantClean fails with all that a report says.
+func wantClean(t testing.TB, r *reconcile.Report) {
+	t.Helper()
+	if !r.OK {
+		var text strings.Builder
+		_ = r.Write(&text)
+		t.Errorf("a clean run differs:\n%s", text.String())
+	}
+}
 
 func TestReconcile_clean(t *testing.T) {
 	for name, config := range installations {
 		t.Run(name, func(t *testing.T) {
 			s := openStack(t, config(t))
-			w := newWorld(t, s, "clean", 16, 1000, 3)
-			r := w.check(context.Background(), nil, reconcile.Options{})
-			if !r.OK || r.Total.Rounds != 3000 || r.Players != 1000 || r.Looks != 1 {
-				var text strings.Builder
-				_ = r.Write(&text)
-				t.Errorf("a clean run differs:\n%s", text.String())
+			rng := rand.New(rand.NewPCG(3, 9))
+			for seed := range 10 {
+				shards, players := 1+rng.IntN(20), 1+rng.IntN(400)
+				w := newWorld(t, s, fmt.Sprint("clean-", seed), shards, players, 3)
+				// So few players in memory at once that they take several looks.
+				r := w.check(t.Context(), nil, reconcile.Options{MaxPlayers: 100})
+				wantClean(t, r)
+				if r.Total.Rounds != int64(3*players) || r.Players != int64(players) || r.Total.Lag != 0 || players > 100 && r.Looks < 2 {
+					t.Errorf("%d players: got %d rounds of %d players in %d looks, lag %d", players, r.Total.Rounds, r.Players, r.Looks, r.Total.Lag)
+				}
+				quick, err := w.checker(reconcile.Options{}).Quick(t.Context(), subjectOf(w.campaign))
+				w.must(err)
+				wantClean(t, quick)
 			}
 		})
 	}
+}
+
+// TestReconcile_live checks a run over and over while it is played as fast as it goes, its pools are given to other
+// hosts, and its readers lag; and once more when it is settled. None of that is a difference.
+func TestReconcile_live(t *testing.T) {
+	for name, config := range installations {
+		t.Run(name, func(t *testing.T) {
+			s := openStack(t, config(t))
+			c := liveCampaign(t, s)
+			working, stop := context.WithCancel(t.Context())
+			worker, err := newWorker(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() { _ = worker.run(working) })
+			defer wg.Wait()
+			defer stop()
+			var played atomic.Int64
+			for i := range 24 {
+				wg.Go(func() { playOn(working, t, s, c, i, &played) })
+			}
+			checks, moved := 0, 0
+			for time.Now().Before(c.EndsAt) {
+				switch _, err := checkOnce(t, s, c); {
+				case errors.Is(err, reconcile.ErrMoved):
+					moved++
+				case err != nil:
+					t.Fatal(err)
+				default:
+					checks++
+				}
+				if checks%4 == 3 { // a fail-over, as far as scripts can tell
+					loseHost(t, s, c.Life(), checks%c.Shards)
+				}
+			}
+			settled := waitForSettled(t, s, c)
+			r, err := checkOnce(t, s, settled)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Total.Rounds != played.Load() || r.Total.Lag != 0 || r.Total.Pending != 0 || r.Total.State.Left != 0 {
+				t.Errorf("settled: got %+v, want %d rounds and nothing left", r.Total, played.Load())
+			}
+			t.Logf("%d checks while %d rounds were played, %d found pools that moved", checks, played.Load(), moved)
+			if checks < 5 {
+				t.Errorf("only %d checks were made", checks)
+			}
+		})
+	}
+}
+
+func liveCampaign(t *testing.T, s *stack) *game.Campaign {
+	t.Helper()
+	now, late := time.Now(), admin.Length(time.Second)
+	c, _, err := s.office.Apply(t.Context(), admin.Spec{
+		ID: "live", Game: "shake", Market: "SG", Name: "live", WarmupAt: admin.Moment{Time: now}, StartsAt: admin.Moment{Time: now},
+		EndsAt: admin.Moment{Time: now.Add(8 * time.Second)}, Round: admin.Length(time.Second), Late: &late, Chances: 1_000_000, Pool: 50_000, Shards: 6,
+		ShakeRate: 8, Curve: []game.Piece{{From: 1, Probability: 0.9, Min: 1, Max: 9}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// checkOnce checks all and the counters, and wants no difference.
+func checkOnce(t *testing.T, s *stack, c *game.Campaign) (*reconcile.Report, error) {
+	t.Helper()
+	checker := s.checker(reconcile.Options{})
+	r, err := checker.Check(t.Context(), subjectOf(c))
+	if err != nil {
+		return nil, err
+	}
+	wantClean(t, r)
+	quick, err := checker.Quick(t.Context(), subjectOf(c))
+	if err != nil {
+		return nil, err
+	}
+	wantClean(t, quick)
+	return r, nil
+}
+
+// playOn settles rounds of some players one after the other, and starts some that it never ends. A round's token is made
+// as if it had been started a little more than a round ago.
+func playOn(ctx context.Context, t *testing.T, s *stack, c *game.Campaign, n int, played *atomic.Int64) {
+	keys, err := s.keyring.RunKeys(c.KeyID, c.ID, c.Run)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	live, err := game.Prepare(c, keys)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	draw := newDraws(s.pools)
+	numbers := map[string]int64{}
+	for i := 0; ctx.Err() == nil && time.Now().Before(c.EndsAt); i++ {
+		user := fmt.Sprintf("dev:%d-%d", n, i%50)
+		shard := c.Life().ShardOf(user)
+		number := numbers[user] + 1
+		if i%7 == 0 {
+			if _, err := s.rounds.Start(ctx, live, game.StartRequest{User: user, Number: number, Granted: c.Chances}); err == nil {
+				numbers[user] = number - 1
+			}
+		}
+		epoch := int64(1) // of a token: any that was once
+		_, err := s.rounds.Settle(ctx, live, game.SettleRequest{
+			Token:  game.Token{Run: c.Run, Epoch: epoch, Number: number, Shard: int64(shard), StartedAt: time.Now().Add(-1200 * time.Millisecond).UnixMilli(), User: user},
+			Shakes: 8, ElapsedMS: 1000, Computed: int64(i % 5), Granted: c.Chances,
+		})
+		var short *game.ShortError
+		switch {
+		case err == nil:
+			numbers[user] = number
+			played.Add(1)
+		case errors.As(err, &short):
+			_, _ = draw.Draw(ctx, c.Life(), shard, short.Need)
+		default:
+			pause(ctx, 20*time.Millisecond) // closed for now
+		}
+	}
+}
+
+// loseHost makes a pool another server's.
+func loseHost(t *testing.T, s *stack, run event.Run, shard int) {
+	t.Helper()
+	if err := s.redis.Client().HSet(t.Context(), s.keys.Of(run).Pool(shard), "host", "gone").Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitForSettled(t *testing.T, s *stack, c *game.Campaign) *game.Campaign {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); pause(t.Context(), 200*time.Millisecond) {
+		now, err := s.campaigns.Campaign(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.SettledAt != nil {
+			return now
+		}
+	}
+	t.Fatal("the run was not settled within a minute")
+	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/shake-live/shake/internal/devserver"
 	"github.com/shake-live/shake/internal/testenv"
 	"github.com/shake-live/shake/inventory"
-	"github.com/shake-live/shake/leaderboard"
 	"github.com/shake-live/shake/ops/reconcile"
 )
 
@@ -125,7 +124,7 @@ func newWorld(t testing.TB, s *stack, id string, shards, players, each int) *wor
 		atMS: starts.UnixMilli(),
 		campaign: &game.Campaign{
 			ID: id, Game: "shake", Market: "SG", Name: id, Version: 1, Run: 1, WarmupAt: starts, StartsAt: starts, EndsAt: starts.Add(3 * time.Hour),
-			RoundMS: 1000, EarlyMS: 800, LateMS: 3_600_000, Chances: int64(each) + 5, Pool: worldCoins, Shards: shards, ShakeRate: 8,
+			RoundMS: 1000, EarlyMS: 800, LateMS: 600_000, Chances: int64(each) + 5, Pool: worldCoins, Shards: shards, ShakeRate: 8,
 			Curve: game.Curve{{From: 1, Probability: 1, Min: 1, Max: 9}}, KeyID: s.keyring.Current(),
 		},
 	}
@@ -296,4 +295,26 @@ func (w *world) check(ctx context.Context, log event.Log, o reconcile.Options) *
 	return report
 }
 
-var _ = leaderboard.Coins
+// settleNow settles the next round of a player by the script that settles all. A token is enough, so it was not started.
+func (w *world) settleNow(shard int, user string) {
+	w.Helper()
+	live, err := game.Prepare(w.campaign, w.runKeys())
+	w.must(err)
+	w.numbers[user]++
+	s, err := w.stack.rounds.Settle(context.Background(), live, game.SettleRequest{
+		Token: game.Token{
+			Run: 1, Epoch: w.pools[shard].Epoch, Number: w.numbers[user], Shard: int64(shard), StartedAt: time.Now().Add(-2 * time.Second).UnixMilli(), User: user,
+		},
+		Shakes: 8, ElapsedMS: 1000, Computed: 4, Granted: w.campaign.Chances,
+	})
+	w.must(err)
+	w.totals[user] = s.Round.Total
+	w.rounds = append(w.rounds, settled{Round: s.Round, id: s.Round.ID(w.run.Source(shard)), at: s.At, shard: shard})
+}
+
+func (w *world) runKeys() *game.RunKeys {
+	w.Helper()
+	keys, err := w.keyring.RunKeys(w.campaign.KeyID, w.campaign.ID, w.campaign.Run)
+	w.must(err)
+	return keys
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,19 +89,25 @@ type Done struct {
 	Outcome string    `json:"outcome"` // done; moved: it was no more as planned, and was left
 }
 
+// order is that of repairs: sums follow what they add up.
+var order = []string{"ledger.cursor", "ledger.write", "ledger.row", "notice.write", "board.score", "book.wallet", "ledger.count"}
+
 // NewPlan gathers the repairs of a report. records is how many repairs the run has on record: the same damage done a
 // second time is another plan.
 func NewPlan(r *Report, records int) *Plan {
 	p := &Plan{Actions: []Action{}}
-	sum := sha256.New()
-	fmt.Fprintln(sum, r.Campaign, r.Run, records)
 	for _, f := range r.Findings {
 		if f.action == nil {
 			p.Humans++
 			continue
 		}
 		p.Actions = append(p.Actions, *f.action)
-		fmt.Fprintln(sum, f.action.Shard, f.action.text())
+	}
+	slices.SortStableFunc(p.Actions, func(a, b Action) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	sum := sha256.New()
+	fmt.Fprintln(sum, r.Campaign, r.Run, records)
+	for i := range p.Actions {
+		fmt.Fprintln(sum, p.Actions[i].Shard, p.Actions[i].text())
 	}
 	p.ID = hex.EncodeToString(sum.Sum(nil)[:6])
 	return p

@@ -25,7 +25,7 @@ const (
 func (s *Store) Mend(ctx context.Context, p *reconcile.Plan, number int, by reconcile.Who) (reconcile.Done, error) {
 	a := &p.Actions[number]
 	record := reconcile.Done{
-		Plan: p.ID, Number: number, At: s.clock.Now().UTC(), Who: by.Name, Host: by.Host, Kind: a.Kind, Shard: a.Shard,
+		Plan: p.ID, Number: number, At: s.clock.Now().UTC().Truncate(time.Millisecond), Who: by.Name, Host: by.Host, Kind: a.Kind, Shard: a.Shard,
 		Subject: a.Subject, Before: a.Before, After: a.After, Outcome: done,
 	}
 	step, ok := steps[a.Kind]
@@ -246,15 +246,19 @@ func (s *Store) recount(ctx context.Context, tx *sql.Tx, a *reconcile.Action) (b
 	}
 	c := a.Count
 	paid := c.Granted // with what is held and refused
-	rows := int64(0)
+	var rows, refused int64
 	key := []any{a.Source.Campaign, a.Source.Run, a.Source.Shard}
+	err = tx.QueryRowContext(ctx, "SELECT refused FROM shards WHERE campaign = ? AND run = ? AND shard = ?", key...).Scan(&refused)
+	if err != nil {
+		return false, ignoreNone(err)
+	}
 	err = tx.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN state = 'granted' THEN paid ELSE 0 END), 0),
 		COALESCE(SUM(CASE WHEN state = 'held' THEN paid ELSE 0 END), 0) FROM rounds WHERE campaign = ? AND run = ? AND shard = ?`, key...).
 		Scan(&rows, &c.Granted, &c.Held)
 	if err != nil {
 		return false, err
 	}
-	if c.Refused = paid - c.Granted - c.Held; c.Refused < 0 || rows > c.Rounds {
+	if c.Refused = paid - c.Granted - c.Held; c.Refused != 0 && c.Refused != refused || rows > c.Rounds {
 		return false, nil // the rows are not right either
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE shards SET pool_left = ?, pool_issued = ?, funded = ?, sent = ?, received = ?, granted = ?, held = ?, refused = ?,
