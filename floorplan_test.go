@@ -69,7 +69,7 @@ var floors = map[string][]string{
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},
-	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops"},
+	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile"},
 	"test/*":       {"*"},
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -131,7 +132,7 @@ type Reconciling struct {
 // Reconcile compares all stores with the run's history, and carries out the plan that was asked for if it is still the
 // one that follows from what is found.
 func (t Target) Reconcile(ctx context.Context, log *slog.Logger, r Reconciling) (report *reconcile.Report, err error) {
-	err = t.with(ctx, log, func(s *stack) error {
+	err = t.with(ctx, log, false, func(s *stack) error {
 		c, err := s.campaigns.Campaign(ctx, r.Campaign)
 		if err == nil && r.Run > 0 {
 			c, err = s.campaigns.Run(ctx, r.Campaign, r.Run)
@@ -146,14 +147,17 @@ func (t Target) Reconcile(ctx context.Context, log *slog.Logger, r Reconciling) 
 }
 
 func (s *stack) reconcile(ctx context.Context, c *game.Campaign, r Reconciling) (*reconcile.Report, error) {
-	checker := s.checker(reconcile.Options{Progress: r.Progress})
+	checker := s.checker(reconcile.Options{MaxPlayers: s.cfg.Reconcile.MaxPlayers, Progress: r.Progress})
 	check := checker.Check
 	if r.Quick {
 		check = checker.Quick
 	}
 	report, err := check(ctx, subjectOf(c))
-	if err != nil || !r.Repair {
-		return report, err
+	if err == nil && r.Repair {
+		report, err = reconcile.Mend(ctx, s.auditor(), report, r.Apply, r.By, func() (*reconcile.Report, error) { return check(ctx, subjectOf(c)) })
 	}
-	return reconcile.Mend(ctx, s.auditor(), report, r.Apply, r.By, func() (*reconcile.Report, error) { return check(ctx, subjectOf(c)) })
+	if err != nil && !errors.Is(err, reconcile.ErrOtherPlan) { // all else is a system that does not do its part now
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return report, err
 }

@@ -376,7 +376,8 @@ func sortFindings(list []finding) {
 func TestReconcile_damage(t *testing.T) {
 	for name, config := range installations {
 		t.Run(name, func(t *testing.T) {
-			d := &damaged{world: newWorld(t, openStack(t, config(t)), "damage", 16, 1500, 3), taken: map[string]bool{}, hide: map[string]bool{}}
+			t.Parallel()
+			d := &damaged{world: newWorld(t, openStack(t, config(t)), "damage", 16, 600, 3), taken: map[string]bool{}, hide: map[string]bool{}}
 			var want []finding
 			for _, one := range damages {
 				want = append(want, one.do(d)...)
@@ -391,7 +392,8 @@ func TestReconcile_damage(t *testing.T) {
 func TestReconcile_repair(t *testing.T) {
 	for name, config := range installations {
 		t.Run(name, func(t *testing.T) {
-			d := &damaged{world: newWorld(t, openStack(t, config(t)), "repair", 16, 1000, 3), taken: map[string]bool{}, hide: map[string]bool{}}
+			t.Parallel()
+			d := &damaged{world: newWorld(t, openStack(t, config(t)), "repair", 16, 500, 3), taken: map[string]bool{}, hide: map[string]bool{}}
 			var human, all []finding
 			for _, one := range damages {
 				if one.name == "an entry lost from Kafka" {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,15 +33,16 @@ func wantClean(t testing.TB, r *reconcile.Report) {
 func TestReconcile_clean(t *testing.T) {
 	for name, config := range installations {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := openStack(t, config(t))
 			rng := rand.New(rand.NewPCG(3, 9))
 			for seed := range 10 {
-				shards, players := 1+rng.IntN(20), 1+rng.IntN(400)
+				shards, players := 1+rng.IntN(8), 1+rng.IntN(150)
 				w := newWorld(t, s, fmt.Sprint("clean-", seed), shards, players, 3)
 				// So few players in memory at once that they take several looks.
-				r := w.check(t.Context(), nil, reconcile.Options{MaxPlayers: 100})
+				r := w.check(t.Context(), nil, reconcile.Options{MaxPlayers: 40})
 				wantClean(t, r)
-				if r.Total.Rounds != int64(3*players) || r.Players != int64(players) || r.Total.Lag != 0 || players > 100 && r.Looks < 2 {
+				if r.Total.Rounds != int64(3*players) || r.Players != int64(players) || r.Total.Lag != 0 || players > 40 && r.Looks < 2 {
 					t.Errorf("%d players: got %d rounds of %d players in %d looks, lag %d", players, r.Total.Rounds, r.Players, r.Looks, r.Total.Lag)
 				}
 				quick, err := w.checker(reconcile.Options{}).Quick(t.Context(), subjectOf(w.campaign))
@@ -54,6 +58,7 @@ func TestReconcile_clean(t *testing.T) {
 func TestReconcile_live(t *testing.T) {
 	for name, config := range installations {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := openStack(t, config(t))
 			c := liveCampaign(t, s)
 			working, stop := context.WithCancel(t.Context())
@@ -69,15 +74,16 @@ func TestReconcile_live(t *testing.T) {
 			for i := range 24 {
 				wg.Go(func() { playOn(working, t, s, c, i, &played) })
 			}
-			checks, moved := 0, 0
+			checks, moved, again := 0, 0, 0
 			for time.Now().Before(c.EndsAt) {
-				switch _, err := checkOnce(t, s, c); {
+				switch r, err := checkOnce(t, s, c); {
 				case errors.Is(err, reconcile.ErrMoved):
 					moved++
 				case err != nil:
 					t.Fatal(err)
 				default:
 					checks++
+					again += r.Looks - 1
 				}
 				if checks%4 == 3 { // a fail-over, as far as scripts can tell
 					loseHost(t, s, c.Life(), checks%c.Shards)
@@ -91,8 +97,8 @@ func TestReconcile_live(t *testing.T) {
 			if r.Total.Rounds != played.Load() || r.Total.Lag != 0 || r.Total.Pending != 0 || r.Total.State.Left != 0 {
 				t.Errorf("settled: got %+v, want %d rounds and nothing left", r.Total, played.Load())
 			}
-			t.Logf("%d checks while %d rounds were played, %d found pools that moved", checks, played.Load(), moved)
-			if checks < 5 {
+			t.Logf("%d checks while %d rounds were played, %d found pools that moved, %d had to look again", checks, played.Load(), moved, again)
+			if checks < 3 {
 				t.Errorf("only %d checks were made", checks)
 			}
 		})
@@ -193,4 +199,69 @@ func waitForSettled(t *testing.T, s *stack, c *game.Campaign) *game.Campaign {
 	}
 	t.Fatal("the run was not settled within a minute")
 	return nil
+}
+
+// TestReconcile_million says how long a million rounds take and how much memory, clean and with all kinds of damage. It
+// takes minutes, most of them to write the rounds, so it is for who asks: SHAKE_MILLION=1, or another number of players.
+func TestReconcile_million(t *testing.T) {
+	players, _ := strconv.Atoi(os.Getenv("SHAKE_MILLION"))
+	if players == 0 {
+		players = 2000
+	}
+	if players == 1 {
+		players = 250_000
+	}
+	for name, config := range installations {
+		if players > 2000 && name == "cluster" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			d := &damaged{world: newWorld(t, openStack(t, config(t)), "million", 32, players, 4), taken: map[string]bool{}, hide: map[string]bool{}}
+			t.Logf("%d rounds of %d players written in %s", 4*players, players, time.Since(began).Round(time.Second))
+			r, peak := d.measured(nil)
+			wantClean(t, r)
+			t.Logf("clean: %s, %d MiB at most", r.Took.Round(time.Millisecond), peak>>20)
+			var want []finding
+			for _, one := range damages {
+				want = append(want, one.do(d)...)
+			}
+			r, peak = d.measured(holed{d.bus, d.hide})
+			d.compare(r, want)
+			t.Logf("%d kinds of damage found: %s, %d MiB at most", len(want), r.Took.Round(time.Millisecond), peak>>20)
+			if players >= 250_000 && r.Took > time.Minute {
+				t.Errorf("took %s, want a minute at most", r.Took)
+			}
+		})
+	}
+}
+
+// measured checks and tells by how much the heap grew at most.
+func (d *damaged) measured(log event.Log) (*reconcile.Report, uint64) {
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for tick := time.NewTicker(50 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				tick.Stop()
+				return
+			case <-tick.C:
+				runtime.ReadMemStats(&now)
+				peak = max(peak, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+			}
+		}
+	}()
+	r := d.check(d.Context(), log, reconcile.Options{Progress: func(what string, n int64) {
+		if n%200_000 == 0 {
+			d.Logf("%s: %d", what, n)
+		}
+	}})
+	close(stop)
+	<-stopped
+	return r, peak
 }

@@ -15,6 +15,7 @@ type worker struct {
 	*stack
 	settled func(context.Context, *game.Campaign) // what else is to happen when a run is settled
 	courier *reward.Courier                       // nil without a push service
+	audits  *auditJob
 
 	mu   sync.Mutex
 	jobs map[string]*runJob // by campaign and run
@@ -26,7 +27,7 @@ func newWorker(s *stack) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{stack: s, courier: courier, jobs: map[string]*runJob{}}, nil
+	return &worker{stack: s, courier: courier, audits: newAuditJob(s), jobs: map[string]*runJob{}}, nil
 }
 
 // watchEvery is how often the worker looks for campaigns it does not know yet.
@@ -40,6 +41,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.wg.Go(func() { w.watchLag(ctx, readers) })
 	w.wg.Go(func() { w.pushAgain(ctx) })
+	w.wg.Go(func() { w.audits.run(ctx) })
 	if w.courier != nil {
 		w.wg.Go(func() { w.handOver(ctx) })
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	CORS            CORS       `yaml:"cors"`
 	Limits          Limits     `yaml:"limits"`
 	Worker          Worker     `yaml:"worker"`
+	Reconcile       Reconcile  `yaml:"reconcile"`
 	LameDuck        Duration   `yaml:"lame_duck"`
 	Drain           Duration   `yaml:"drain"`
 	Log             Log        `yaml:"log"`
@@ -136,6 +137,14 @@ type Worker struct {
 	MaxAge   Duration `yaml:"max_age"`
 }
 
+// Reconcile says how often workers check that nothing was lost and nothing paid twice.
+type Reconcile struct {
+	Counters   Duration `yaml:"counters"` // between two checks of a run's counters; 0: none
+	Rounds     Duration `yaml:"rounds"`   // between two checks of all its rounds; 0: none
+	Settled    bool     `yaml:"settled"`  // all rounds of a run once, when it is settled
+	MaxPlayers int      `yaml:"max_players"`
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `yaml:"level"`
@@ -164,6 +173,7 @@ func Default() Config {
 		},
 		PushService: PushService{After: 5 * second, Timeout: 5 * second, Concurrency: 32, GiveUp: 24 * 3600 * second},
 		Worker:      Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms},
+		Reconcile:   Reconcile{Counters: 60 * second, Settled: true, MaxPlayers: 1 << 20},
 		LameDuck:    3 * second,
 		Drain:       20 * second,
 		Log:         Log{Level: "info", Format: "json"},
@@ -241,6 +251,8 @@ func (c *Config) Validate() error {
 	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
 	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
+	need(c.Reconcile.Counters >= 0 && c.Reconcile.Rounds >= 0, "reconcile: want counters and rounds of 0 or more")
+	need(c.Reconcile.MaxPlayers >= 1024, "reconcile.max_players: want at least 1024")
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.PushService.validate())
 	_, err := c.Limits.TrustedProxies.Prefixes()
 	errs = append(errs, err)
