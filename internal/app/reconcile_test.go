@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"github.com/shake-live/shake/admin"
 	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/internal/config"
 	"github.com/shake-live/shake/ops/reconcile"
 )
 
@@ -31,10 +33,10 @@ func wantClean(t testing.TB, r *reconcile.Report) {
 }
 
 func TestReconcile_clean(t *testing.T) {
-	for name, config := range installations {
+	for name, configOf := range installations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openStack(t, config(t))
+			s := openStack(t, configOf(t))
 			rng := rand.New(rand.NewPCG(3, 9))
 			for seed := range 10 {
 				shards, players := 1+rng.IntN(8), 1+rng.IntN(150)
@@ -56,10 +58,10 @@ func TestReconcile_clean(t *testing.T) {
 // TestReconcile_live checks a run over and over while it is played as fast as it goes, its pools are given to other
 // hosts, and its readers lag; and once more when it is settled. None of that is a difference.
 func TestReconcile_live(t *testing.T) {
-	for name, config := range installations {
+	for name, configOf := range installations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openStack(t, config(t))
+			s := openStack(t, configOf(t))
 			c := liveCampaign(t, s)
 			working, stop := context.WithCancel(t.Context())
 			worker, err := newWorker(s)
@@ -211,13 +213,13 @@ func TestReconcile_million(t *testing.T) {
 	if players == 1 {
 		players = 250_000
 	}
-	for name, config := range installations {
+	for name, configOf := range installations {
 		if players > 2000 && name == "cluster" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			d := &damaged{world: newWorld(t, openStack(t, config(t)), "million", 32, players, 4), taken: map[string]bool{}, hide: map[string]bool{}}
+			d := &damaged{world: newWorld(t, openStack(t, configOf(t)), "million", 32, players, 4), taken: map[string]bool{}, hide: map[string]bool{}}
 			t.Logf("%d rounds of %d players written in %s", 4*players, players, time.Since(began).Round(time.Second))
 			r, peak := d.measured(nil)
 			wantClean(t, r)
@@ -264,4 +266,60 @@ func (d *damaged) measured(log event.Log) (*reconcile.Report, uint64) {
 	close(stop)
 	<-stopped
 	return r, peak
+}
+
+// The job finds what is wrong, says so once with its rounds, and says when it is gone.
+func TestAuditJob(t *testing.T) {
+	cfg := embeddedConfig(t)
+	cfg.Reconcile.Counters, cfg.Reconcile.Rounds = config.Duration(time.Millisecond), config.Duration(time.Millisecond)
+	s := openStack(t, cfg)
+	var lines strings.Builder
+	s.log = slog.New(slog.NewTextHandler(&lines, nil))
+	d := &damaged{world: newWorld(t, s, "job", 16, 300, 2), taken: map[string]bool{}}
+	job := newAuditJob(s)
+	look := func() string {
+		lines.Reset()
+		for range 2 { // the first one only notes that the run is there
+			job.look(t.Context())
+			time.Sleep(5 * time.Millisecond)
+		}
+		return lines.String()
+	}
+	differences := func(check, identity string) float64 {
+		families, err := s.metrics.Registry.Gather()
+		d.must(err)
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				labels := map[string]string{}
+				for _, l := range m.GetLabel() {
+					labels[l.GetName()] = l.GetValue()
+				}
+				if f.GetName() == "shake_reconcile_differences" && labels["check"] == check && labels["identity"] == identity && labels["campaign"] == "job" {
+					return m.GetGauge().GetValue()
+				}
+			}
+		}
+		t.Fatalf("no metric of %s %s", check, identity)
+		return 0
+	}
+	if got := look(); got != "" || differences(checkRounds, "ledger") != 0 || differences(checkCounters, "pool") != 0 {
+		t.Errorf("a clean run: %s", got)
+	}
+	r := d.victim()
+	d.exec("DELETE FROM rounds"+roundKey, d.key(r)...)
+	d.redis("hincrby", d.keys.Of(d.run).Pool(0), "left", 7)
+	got := look()
+	if strings.Count(got, "reconcile found a difference") != 3 || !strings.Contains(got, "ledger.missing") || !strings.Contains(got, r.id) || strings.Count(got, "pool.state") != 2 {
+		t.Errorf("got %s, want the round once, and the pool by both checks", got)
+	}
+	if differences(checkRounds, "ledger") != 1 || differences(checkRounds, "pool") != 1 || differences(checkCounters, "pool") != 1 {
+		t.Error("the metrics do not have the differences")
+	}
+	if got := look(); got != "" {
+		t.Errorf("told again: %s", got)
+	}
+	d.redis("hincrby", d.keys.Of(d.run).Pool(0), "left", -7)
+	if got := look(); strings.Count(got, "no difference any more") != 1 || differences(checkCounters, "pool") != 0 {
+		t.Errorf("got %s, want the counters to be told as mended", got)
+	}
 }

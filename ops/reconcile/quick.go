@@ -106,7 +106,7 @@ func (l *look) judgeCounters(p *pool) {
 	case !p.open:
 	case s.Position.Before(c.Position):
 		l.found(Finding{Identity: OfLedger, Kind: "ledger.cursor", Shard: p.source.Shard, Want: "at most " + s.Position.String(), Got: c.Position.String(), Human: "check all rounds"})
-	case s.Position == c.Position && p.atLedger != (event.State{Left: s.Left, Issued: s.Issued, Funded: s.Funded, Sent: s.Sent, Received: s.Received}):
+	case s.Balanced() && s.Position == c.Position && p.atLedger != (event.State{Left: s.Left, Issued: s.Issued, Funded: s.Funded, Sent: s.Sent, Received: s.Received}):
 		l.found(Finding{Identity: OfLedger, Kind: "ledger.count", Shard: p.source.Shard, Want: stateText(s.State), Got: stateText(p.atLedger), Human: "check all rounds"})
 	}
 }
@@ -136,5 +136,5 @@ func (l *look) judgeLevel() {
 	}
 	in("the shards", received, bank.after.Sent, bank.before.Sent, sent, open)
 	in("the bank", bank.before.Received, given, back, bank.after.Received, openBack)
-	l.inFlight = bank.after.Sent + given - sent - bank.after.Received
+	l.inFlight = max(0, bank.after.Sent+given-sent-bank.after.Received)
 }
