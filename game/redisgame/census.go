@@ -166,7 +166,7 @@ func (r *reading) page(ctx context.Context, shard int) error {
 		}
 	}
 	for i, user := range users {
-		if citizen, there := read4(user, hashes[i]); there {
+		if citizen, there := citizenOf(user, hashes[i]); there {
 			page.Players = append(page.Players, citizen)
 		}
 	}
@@ -182,28 +182,40 @@ func words(cmd *redis.SliceCmd) (w [4]string, err error) {
 	return w, err
 }
 
-// read4 reads number, open since, its epoch and the last result; there is false where there is no hash.
-func read4(user string, cmd *redis.SliceCmd) (c Citizen, there bool) {
+// citizenOf reads number, open since, its epoch and the last result; there is false where there is no hash.
+func citizenOf(user string, cmd *redis.SliceCmd) (c Citizen, there bool) {
 	w, err := words(cmd)
 	if err == nil && w == [4]string{} {
 		return c, false
 	}
-	c.User = user
-	var n [12]int64
 	if err == nil {
-		n, err = numbers(w[0], 1)
-		c.Number = n[0]
-	}
-	if err == nil && w[1] != "" {
-		n, err = numbers(w[1]+" "+w[2], 2)
-		c.Open, c.StartedAt, c.Epoch = true, n[0], n[1]
-	}
-	if err == nil && w[3] != "" {
-		var last, parseErr = parseFacts(user, w[3])
-		err, c.Last, c.LastAt = parseErr, &last.Round, last.At
+		c, err = parseCitizen(user, w)
 	}
 	if err != nil {
-		c = Citizen{User: user, Fault: err.Error()}
+		return Citizen{User: user, Fault: err.Error()}, true
 	}
 	return c, true
+}
+
+func parseCitizen(user string, w [4]string) (Citizen, error) {
+	c := Citizen{User: user}
+	n, err := numbers(w[0], 1)
+	if err != nil {
+		return c, err
+	}
+	c.Number = n[0]
+	if w[1] != "" {
+		if n, err = numbers(w[1]+" "+w[2], 2); err != nil {
+			return c, err
+		}
+		c.Open, c.StartedAt, c.Epoch = true, n[0], n[1]
+	}
+	if w[3] != "" {
+		last, err := parseFacts(user, w[3])
+		if err != nil {
+			return c, err
+		}
+		c.Last, c.LastAt = &last.Round, last.At
+	}
+	return c, nil
 }

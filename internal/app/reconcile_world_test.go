@@ -95,6 +95,7 @@ type world struct {
 	rounds   []settled
 	batch    []event.Entry
 	atMS     int64
+	coins    int64 // of each round that is settled now
 }
 
 // source is the history of one pool while it is written.
@@ -124,7 +125,7 @@ func newWorld(t testing.TB, s *stack, id string, shards, players, each int) *wor
 	starts := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
 	w := &world{
 		TB: t, stack: s, rng: rand.New(rand.NewPCG(1, uint64(players))), pools: map[int]*source{}, numbers: map[string]int64{}, totals: map[string]int64{},
-		atMS: starts.UnixMilli(),
+		coins: 4, atMS: starts.UnixMilli(),
 		campaign: &game.Campaign{
 			ID: id, Game: "shake", Market: "SG", Name: id, Version: 1, Run: 1, WarmupAt: starts, StartsAt: starts, EndsAt: starts.Add(3 * time.Hour),
 			RoundMS: 1000, EarlyMS: 800, LateMS: 600_000, Chances: int64(each) + 5, Pool: worldCoins, Shards: shards, ShakeRate: 8,
@@ -311,7 +312,7 @@ func (w *world) settleNow(shard int, user string) {
 		Token: game.Token{
 			Run: 1, Epoch: w.pools[shard].Epoch, Number: w.numbers[user], Shard: int64(shard), StartedAt: time.Now().Add(-2 * time.Second).UnixMilli(), User: user,
 		},
-		Shakes: 8, ElapsedMS: 1000, Computed: 4, Granted: w.campaign.Chances,
+		Shakes: 8, ElapsedMS: 1000, Computed: w.coins, Granted: w.campaign.Chances,
 	})
 	w.must(err)
 	w.totals[user] = s.Round.Total

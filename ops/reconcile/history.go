@@ -207,7 +207,10 @@ func (l *look) count(p *pool, e *event.Entry, stored bool) {
 	want := follow(p.state, e)
 	switch {
 	case p.unread:
-		p.deadCoins += e.State.Issued - want.Issued
+		p.unseen.Issued += e.State.Issued - want.Issued
+		p.unseen.Funded += e.State.Funded - want.Funded
+		p.unseen.Sent += e.State.Sent - want.Sent
+		p.unseen.Received += e.State.Received - want.Received
 	case (p.stateKnown || e.Seq == 1) && want != e.State:
 		p.broken = true
 		f := l.found(Finding{Identity: OfPool, Kind: "pool.history", Shard: p.source.Shard, Want: stateText(want), Got: stateText(e.State),

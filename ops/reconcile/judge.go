@@ -18,7 +18,7 @@ func (l *look) judgePools(ctx context.Context, b Snapshot) (err error) {
 	}
 	for _, p := range l.pools {
 		l.judgeHoles(p)
-		if p.open && p.stateKnown {
+		if p.open && p.stateKnown && !p.unread {
 			l.judgePool(p)
 		}
 		l.judgeLedger(p)
@@ -98,13 +98,11 @@ func (l *look) judgeLedger(p *pool) {
 			Detail: "the ledger's counters are those of another position than its cursor's"})
 		f.mend(p, Action{Kind: "ledger.cursor", Subject: "cursor", Before: at.String(), After: p.counted.String(), At: p.counted, From: at})
 	case !p.right:
-		want := p.atLedger
+		want := p.counters()
 		f := l.found(Finding{Identity: OfLedger, Kind: "ledger.count", Shard: p.source.Shard,
-			Want: fmt.Sprintf("%s; granted, held and refused %d", stateText(want), want.Issued-p.deadAtLedger),
-			Got: fmt.Sprintf("%s; granted, held and refused %d, %d rounds", stateText(event.State{Left: c.Left, Issued: c.Issued, Funded: c.Funded, Sent: c.Sent, Received: c.Received}),
-				c.Granted+c.Held+c.Refused, c.Rounds),
+			Want: countText(want), Got: countText(c),
 			Detail: "at " + at.String()})
-		f.mend(p, countAction(p))
+		f.mend(p, Action{Kind: "ledger.count", Subject: "counters", Before: f.Got, After: f.Want, From: at, Count: want})
 	case buried != p.ledger.Dead:
 		l.found(Finding{Identity: OfLedger, Kind: "ledger.dead", Shard: p.source.Shard, Want: fmt.Sprint(buried, " entries that nobody can read"),
 			Got: fmt.Sprint(p.ledger.Dead, " dead letters"), Human: "look at the dead letters: something was passed over, or put back"})
@@ -168,14 +166,15 @@ func (l *look) judgeMoves() {
 		a, b := l.pool(k.from), l.pool(k.to)
 		return a != nil && b != nil && a.open && b.open && a.clear() && b.clear()
 	}
+	for _, p := range l.pools {
+		l.inFlight += p.state.Sent - p.state.Received
+	}
 	for k, amount := range m.debits {
-		l.inFlight += amount
 		if sound(k) && k.number <= m.last[move{from: k.from, to: k.to}] {
 			m.wrong = append(m.wrong, fmt.Sprintf("transfer %d from %d to %d: sent %d, never received", k.number, k.from, k.to, amount))
 		}
 	}
 	for k, c := range m.credits {
-		l.inFlight -= c.amount
 		if sound(k) && c.early {
 			m.wrong = append(m.wrong, fmt.Sprintf("transfer %d from %d to %d: received %d, never sent", k.number, k.from, k.to, c.amount))
 		}

@@ -53,17 +53,18 @@ func (a *Action) text() string {
 	return fmt.Sprintf("%s %s: %s, was %s", a.Kind, a.Subject, a.After, a.Before)
 }
 
-// countAction brings the ledger's counters to what the history says.
-func countAction(p *pool) Action {
-	s := p.atLedger
-	want := reward.Count{
-		Left: s.Left, Issued: s.Issued, Funded: s.Funded, Sent: s.Sent, Received: s.Received, Granted: s.Issued - p.deadAtLedger, Rounds: p.roundsAtLedger,
+// counters are what the ledger's must be at its cursor, with all that it granted, holds and refused under Granted.
+func (p *pool) counters() reward.Count {
+	s, u := p.atLedger, p.unseenAtLedger
+	return reward.Count{
+		Left: s.Left, Issued: s.Issued, Funded: s.Funded - u.Funded, Sent: s.Sent - u.Sent, Received: s.Received - u.Received, Granted: s.Issued - u.Issued,
+		Rounds: p.roundsAtLedger,
 	}
-	c := p.ledger.Count
-	return Action{Kind: "ledger.count", Subject: "counters", From: p.ledger.Position, Count: want,
-		Before: fmt.Sprintf("left %d, issued %d, funded %d, sent %d, received %d, granted %d, held %d, refused %d, rounds %d", c.Left, c.Issued, c.Funded,
-			c.Sent, c.Received, c.Granted, c.Held, c.Refused, c.Rounds),
-		After: fmt.Sprintf("%s, granted with held and refused %d, rounds %d", stateText(s), want.Granted, want.Rounds)}
+}
+
+func countText(c reward.Count) string {
+	return fmt.Sprintf("left %d, issued %d, funded %d, sent %d, received %d, %d granted, held or refused in %d rounds", c.Left, c.Issued, c.Funded, c.Sent,
+		c.Received, c.Granted+c.Held+c.Refused, c.Rounds)
 }
 
 // Plan is all repairs that a report allows, under an id that is another one as soon as anything about it is.

@@ -30,20 +30,18 @@ type pool struct {
 	voids      int64
 	gaps       []gap
 	dead       []event.Position
-	deadCoins  int64
-	unread     bool // the entry before was dead
+	unseen     event.State // what entries that nobody can read changed, as the next one that can be read shows
+	unread     bool        // the entry before is such a one
 	funding    event.Funding
 	to         map[int]event.Transfer
 	from       map[int]int64
 
-	atLedger     event.State // where the ledger's cursor stands
-	deadAtLedger int64
-
+	atLedger       event.State // where the ledger's cursor stands
+	unseenAtLedger event.State
 	roundsAtLedger int64
 	counted        event.Position // the last one at which the ledger's counters are right
-	right          bool           // they are at its cursor
-	passed         bool           // the history has the cursor's position
-	known          bool           // counted says something
+	known          bool           // there is such a one
+	right          bool           // they are right at the cursor
 
 	stuck   bool // the history stopped at missing for want of the next entry; see readPartition
 	missing event.Position
@@ -96,11 +94,11 @@ func (p *pool) lost(at event.Position) bool {
 func (p *pool) compare() {
 	at, c := p.cursor.Position, p.ledger.Count
 	if !p.ledger.Position.Before(at) {
-		p.atLedger, p.deadAtLedger, p.roundsAtLedger = p.state, p.deadCoins, p.rounds
+		p.atLedger, p.unseenAtLedger, p.roundsAtLedger = p.state, p.unseen, p.rounds
 	}
-	p.passed = p.passed || at == p.ledger.Position
-	same := c.Left == p.state.Left && c.Issued == p.state.Issued && c.Funded == p.state.Funded && c.Sent == p.state.Sent &&
-		c.Received == p.state.Received && c.Granted+c.Held+c.Refused == p.state.Issued-p.deadCoins &&
+	s, u := p.state, p.unseen
+	same := c.Left == s.Left && c.Issued == s.Issued && c.Funded == s.Funded-u.Funded && c.Sent == s.Sent-u.Sent &&
+		c.Received == s.Received-u.Received && c.Granted+c.Held+c.Refused == s.Issued-u.Issued &&
 		(c.Rounds == p.rounds || len(p.gaps) > 0)
 	if same {
 		p.counted, p.known = at, true
@@ -133,7 +131,7 @@ func (p *pool) figures() Shard {
 		Shard: p.source.Shard, Open: p.open, Position: p.cursor.Position, State: p.state, Rounds: p.rounds, Coins: p.coins,
 		Voids: p.voids, Repeats: p.repeats, Pending: p.cursor.Seq - p.relayed,
 		LedgerAt: p.ledger.Position, Lag: max(0, p.cursor.Seq-p.ledger.Seq), Granted: p.ledger.Granted, Held: p.ledger.Held, Refused: p.ledger.Refused,
-		Dead: p.ledger.Dead, DeadCoins: p.deadAtLedger, NoticesAt: p.notified.Position,
+		Dead: p.ledger.Dead, DeadCoins: p.unseenAtLedger.Issued, NoticesAt: p.notified.Position,
 	}
 	s.LagCoins = p.state.Issued - p.atLedger.Issued
 	return s

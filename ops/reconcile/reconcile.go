@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -124,7 +123,6 @@ type Deps struct {
 	Log   event.Log
 	Topic string
 	Clock clock.Clock
-	Slog  *slog.Logger
 }
 
 // Options bound a check. The zero value of a field means its default.

@@ -195,9 +195,17 @@ func (r *Report) Write(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", i.Name, i.Text, mark)
 	}
 	fmt.Fprintln(w, "\nPOOL\tAT\tFUNDED\tLEFT\tISSUED\tSENT\tRECEIVED\tPENDING\tROUNDS\tCOINS\tGRANTED\tHELD\tREFUSED\tDEAD\tLAG")
-	for _, s := range append(slices.Clone(r.Shards), r.Total) {
-		fmt.Fprintln(w, s.row())
+	for _, s := range r.Shards {
+		name := fmt.Sprint("shard ", s.Shard)
+		if s.Shard == event.Bank {
+			name = "bank"
+		}
+		if !s.Open {
+			name += " (closed)"
+		}
+		fmt.Fprintln(w, s.row(name, s.Position.String()))
 	}
+	fmt.Fprintln(w, r.Total.row("total", fmt.Sprint(r.Total.Position.Seq)))
 	fmt.Fprintf(w, "\nin flight between pools: %d\n", r.InFlight)
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "\n"+strings.Join(f.lines(), "\n"))
@@ -208,17 +216,7 @@ func (r *Report) Write(out io.Writer) error {
 	return w.Flush()
 }
 
-func (s Shard) row() string {
-	name, at := fmt.Sprint("shard ", s.Shard), s.Position.String()
-	switch {
-	case s.Position.Epoch == 0 && s.Position.Seq > 0:
-		name, at = "total", fmt.Sprint(s.Position.Seq)
-	case s.Shard == event.Bank:
-		name = "bank"
-	}
-	if !s.Open {
-		name += " (closed)"
-	}
+func (s Shard) row(name, at string) string {
 	return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", name, at, s.State.Funded, s.State.Left, s.State.Issued,
 		s.State.Sent, s.State.Received, s.Pending, s.Rounds, s.Coins, s.Granted, s.Held, s.Refused, s.Dead, s.Lag)
 }
