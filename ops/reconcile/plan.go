@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -104,7 +105,9 @@ func NewPlan(r *Report, records int) *Plan {
 		}
 		p.Actions = append(p.Actions, *f.action)
 	}
-	slices.SortStableFunc(p.Actions, func(a, b Action) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	slices.SortStableFunc(p.Actions, func(a, b Action) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Subject, b.Subject))
+	})
 	sum := sha256.New()
 	fmt.Fprintln(sum, r.Campaign, r.Run, records)
 	for i := range p.Actions {

@@ -211,8 +211,8 @@ func (c *Checker) confirm(ctx context.Context, s Subject, first *look, report *R
 	if len(first.suspects) == 0 && len(first.findings) == 0 {
 		return nil
 	}
-	slices.Sort(first.suspects)
-	names := first.suspects
+	names := append([]string{}, first.suspects...) // never nil, which stands for all
+	slices.Sort(names)
 	if len(names) > MaxSuspects {
 		report.More, names = len(names)-MaxSuspects, names[:MaxSuspects]
 	}
