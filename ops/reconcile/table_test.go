@@ -8,7 +8,7 @@ import (
 
 // However many players come, each is in exactly one look, and none is over its bound.
 func TestTable_looksCoverEverybodyOnce(t *testing.T) {
-	for _, n := range []int{0, 1, 99, 100, 101, 1000, 12345} {
+	for _, n := range []int{0, 1, 99, 100, 101, 1000, 3000} {
 		const most = 100
 		seed, seen := maphash.MakeSeed(), map[string]int{}
 		for spans := []span{{}}; len(spans) > 0; {
