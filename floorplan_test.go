@@ -62,12 +62,15 @@ var floors = map[string][]string{
 	"admin":           {"event", "inventory", "game", "game/fairplay", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 	"ops":             {"event", "inventory", "game", "leaderboard", "reward", "internal/httpapi", "internal/yamlfile"},
 
+	"ops/reconcile":          {"event", "inventory", "leaderboard", "reward"},
+	"ops/reconcile/sqlaudit": {"event", "reward", "ops/reconcile", "internal/sqldb"},
+
 	"client": {}, // a player from outside, as a company writes one
 
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},
-	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops"},
+	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile"},
 	"test/*":       {"*"},
 }
 

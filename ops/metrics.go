@@ -81,6 +81,11 @@ type Metrics struct {
 
 	logged    *prometheus.CounterVec
 	logFailed prometheus.Counter
+
+	differences *prometheus.GaugeVec
+	reconciled  *prometheus.GaugeVec
+	reconcileS  *prometheus.GaugeVec
+	unchecked   *prometheus.CounterVec
 }
 
 // latencyBuckets are seconds: fine where a player feels it.
@@ -155,7 +160,12 @@ func NewMetrics() *Metrics {
 		unjudged: f.counter("shake_fairplay_dropped_total", "What fair play had no room for: ends (queue), ends whose campaign nobody gave (campaign), judgements that could not be written (rows).", "what"),
 		crowded:  f.counter("shake_fairplay_crowded_devices_total", "Devices that came to have more accounts than the campaign allows, as this node saw them.", "campaign"),
 
-		granted:  f.counter("shake_ledger_total", "What the ledger booked: rounds, grants, coins.", "what"),
+		granted:     f.counter("shake_ledger_total", "What the ledger booked: rounds, grants, coins.", "what"),
+		differences: f.gauge("shake_reconcile_differences", "Differences that the last check found, by identity; alarm on any. check is counters or rounds.", "campaign", "check", "identity"),
+		reconciled:  f.gauge("shake_reconcile_last_seconds", "When the last check of a run ended, in seconds since 1970.", "campaign", "check"),
+		reconcileS:  f.gauge("shake_reconcile_duration_seconds", "How long the last check of a run took.", "campaign", "check"),
+		unchecked:   f.counter("shake_reconcile_failures_total", "Checks that could not be made.", "campaign", "check"),
+
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),
 	}
 	for _, reason := range []string{"oom", "noreplicas", "misconf"} {

@@ -21,13 +21,16 @@ import (
 
 // CLI is the command line.
 type CLI struct {
-	Dev      DevCmd           `cmd:"" help:"Run all roles on embedded servers, with a demo campaign."`
-	Serve    ServeCmd         `cmd:"" help:"Run roles against real servers."`
-	Migrate  MigrateCmd       `cmd:"" help:"Bring the database's schema up to date."`
-	Campaign CampaignCmd      `cmd:"" help:"Apply, list and show campaigns."`
-	Verify   VerifyCmd        `cmd:"" help:"Derive the coins of a round again from what is stored."`
-	FairPlay FairPlayCmd      `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
-	Version  kong.VersionFlag `help:"Print the version."`
+	Dev      DevCmd      `cmd:"" help:"Run all roles on embedded servers, with a demo campaign."`
+	Serve    ServeCmd    `cmd:"" help:"Run roles against real servers."`
+	Migrate  MigrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
+	Campaign CampaignCmd `cmd:"" help:"Apply, list and show campaigns."`
+	Verify   VerifyCmd   `cmd:"" help:"Derive the coins of a round again from what is stored."`
+	FairPlay FairPlayCmd `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
+
+	Reconcile ReconcileCmd `cmd:"" help:"Compare every store with a run's history, name the rounds behind each difference, and repair."`
+
+	Version kong.VersionFlag `help:"Print the version."`
 }
 
 // errUsage marks a command line that parses and makes no sense.

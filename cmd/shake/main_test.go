@@ -41,7 +41,7 @@ func runLine(args ...string) ran {
 func (r ran) String() string { return fmt.Sprintf("code %d, out %q, err %q", r.code, r.out, r.errOut) }
 
 var commands = [][]string{
-	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"},
+	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"}, {"reconcile"},
 }
 
 func TestHelp_everywhere(t *testing.T) {
@@ -142,6 +142,12 @@ func TestUsage_isCode2(t *testing.T) {
 		{"fairplay demo --data {empty} --limit 0", "--limit 0: want 1 to 10000"},
 		{"fairplay demo --data {empty} --limit many", "--limit"},
 		{"fairplay demo --data {empty}", "no such file"},
+		{"reconcile --data {empty}", "<campaign>"},
+		{"reconcile demo", "--config=STRING or --data=STRING"},
+		{"reconcile demo --data {empty} --apply abc", "--apply goes with --repair"},
+		{"reconcile demo --data {empty} --repair --counters", "--repair needs the rounds"},
+		{"reconcile demo --data {empty} --run -1", "--run"},
+		{"reconcile demo --data {empty} --run=-1", "--run -1: want 1 or more"},
 	} {
 		args := strings.Fields(c.line)
 		for i, arg := range args {
@@ -186,7 +192,7 @@ func TestApply_brokenFileIsAFinding(t *testing.T) {
 func TestUnreachable_isCode3(t *testing.T) {
 	at := files(t)
 	lines := [][]string{
-		{"campaign", "list"}, {"campaign", "show", "demo"}, {"verify", "demo.1.1.ann.7"}, {"fairplay", "demo"}, {"migrate"}, {"serve"}, {"campaign", "apply", at["show.yaml"]},
+		{"campaign", "list"}, {"campaign", "show", "demo"}, {"verify", "demo.1.1.ann.7"}, {"fairplay", "demo"}, {"reconcile", "demo"}, {"migrate"}, {"serve"}, {"campaign", "apply", at["show.yaml"]},
 	}
 	for _, line := range lines {
 		if got := runLine(append(line, "--config", at["good.yaml"])...); got.code != 3 || got.out != "" || !strings.HasPrefix(got.errOut, "shake: ") {

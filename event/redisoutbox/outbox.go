@@ -92,3 +92,19 @@ func (o *Outbox) Trim(ctx context.Context, run event.Run, shard int, through eve
 	names := []string{keys.Out(shard), keys.Pool(shard)}
 	return trim.Run(ctx, o.db.Client(), names, through.Next().String(), mark.Epoch, mark.Seq, mark.Offset).Err()
 }
+
+// Waiting gives up to max entries from a position on, for whoever checks what was written, without waiting for replicas.
+// One that can't be read has its position alone, and no kind.
+func (o *Outbox) Waiting(ctx context.Context, run event.Run, shard int, from event.Position, max int) ([]event.Entry, error) {
+	list, err := o.db.Client().XRangeN(ctx, o.keys.Of(run).Out(shard), from.String(), "+", int64(max)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("outbox of %s: %w", run.Source(shard), err)
+	}
+	entries := make([]event.Entry, len(list))
+	for i, m := range list {
+		if entries[i], err = decode(run.Source(shard), m); err != nil {
+			entries[i].Kind = ""
+		}
+	}
+	return entries, nil
+}

@@ -26,3 +26,10 @@ func (s *Store) Retired(ctx context.Context, id string, run int64, at time.Time)
 		id, run, at.UnixMilli())
 	return err
 }
+
+// WasRetired tells whether a run's keys are gone from Redis.
+func (s *Store) WasRetired(ctx context.Context, id string, run int64) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM retired_runs WHERE campaign = ? AND run = ?", id, run).Scan(&n)
+	return n > 0, err
+}

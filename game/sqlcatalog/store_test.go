@@ -143,6 +143,11 @@ func TestStore_retires(t *testing.T) {
 			}
 		}
 		want(now, "late")
+		for id, want := range map[string]bool{"early": true, "late": false, "nowhere": false} {
+			if got, err := s.WasRetired(t.Context(), id, campaign(id).Run); got != want || err != nil {
+				t.Errorf("%s was retired: got %v, %v, want %v", id, got, err, want)
+			}
+		}
 	})
 }
 

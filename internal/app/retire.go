@@ -13,6 +13,9 @@ import (
 // ErrNotSettled says that a run still needs its keys.
 var ErrNotSettled = errors.New("the run is not settled: its keys are needed")
 
+// ErrRetired says that a run's keys are gone, so that there is nothing left to compare with the books.
+var ErrRetired = errors.New("the run is retired: its keys are gone from Redis")
+
 // retireEvery is how often a worker looks for runs to retire, and retireLease how long it may be silent before another
 // worker does.
 const (
@@ -61,7 +64,7 @@ func (s *stack) retire(ctx context.Context, c *game.Campaign) (keys int64, err e
 
 // Retire removes the keys of a campaign's settled runs at once; run 0 is all of them.
 func (t Target) Retire(ctx context.Context, log *slog.Logger, id string, run int64) (runs, keys int64, err error) {
-	err = t.with(ctx, log, func(s *stack) error {
+	err = t.with(ctx, log, true, func(s *stack) error {
 		list, err := s.settledRuns(ctx, id, run)
 		for i := 0; err == nil && i < len(list); i++ {
 			var n int64

@@ -166,6 +166,9 @@ func (j *runJob) keepSlowly(ctx context.Context, now time.Time) (done bool, err 
 	if err := j.board.Expire(ctx, j.life, liveBoardKept); err != nil {
 		j.log.Warn("live board stays for good", "err", err) // the final one answers from here on
 	}
+	if j.cfg.Reconcile.Settled {
+		j.wg.Go(func() { j.audits.check(ctx, c, checkRounds) })
+	}
 	if j.settled != nil {
 		j.settled(ctx, c)
 	}

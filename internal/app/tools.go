@@ -66,14 +66,14 @@ func (t Target) config() (cfg config.Config, done func(), err error) {
 	return cfg, done, err
 }
 
-// with opens the target's stack for fn.
-func (t Target) with(ctx context.Context, log *slog.Logger, fn func(*stack) error) (err error) {
+// with opens the target's stack for fn; writes says that it may write to the log, whose topics are made then.
+func (t Target) with(ctx context.Context, log *slog.Logger, writes bool, fn func(*stack) error) (err error) {
 	cfg, done, err := t.config()
 	if err != nil {
 		return err
 	}
 	defer done()
-	s, err := open(ctx, cfg, log, true)
+	s, err := open(ctx, cfg, log, writes)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -83,7 +83,7 @@ func (t Target) with(ctx context.Context, log *slog.Logger, fn func(*stack) erro
 
 // Apply checks, stores, funds and publishes a campaign's file.
 func (t Target) Apply(ctx context.Context, log *slog.Logger, spec admin.Spec) (c *game.Campaign, changed bool, err error) {
-	err = t.with(ctx, log, func(s *stack) error {
+	err = t.with(ctx, log, true, func(s *stack) error {
 		if err := s.waitForReplicas(ctx); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnreachable, err)
 		}

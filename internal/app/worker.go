@@ -15,6 +15,7 @@ type worker struct {
 	*stack
 	settled func(context.Context, *game.Campaign) // what else is to happen when a run is settled
 	courier *reward.Courier                       // nil without a push service
+	audits  *auditJob
 
 	mu   sync.Mutex
 	jobs map[string]*runJob // by campaign and run
@@ -26,7 +27,7 @@ func newWorker(s *stack) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{stack: s, courier: courier, jobs: map[string]*runJob{}}, nil
+	return &worker{stack: s, courier: courier, audits: newAuditJob(s), jobs: map[string]*runJob{}}, nil
 }
 
 // watchEvery is how often the worker looks for campaigns it does not know yet.
@@ -43,6 +44,7 @@ func (w *worker) run(ctx context.Context) error {
 	if w.cfg.Worker.RetireAfter > 0 {
 		w.wg.Go(func() { w.retireOn(ctx) })
 	}
+	w.wg.Go(func() { w.audits.run(ctx) })
 	if w.courier != nil {
 		w.wg.Go(func() { w.handOver(ctx) })
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	Page            Page       `yaml:"page"`
 	Limits          Limits     `yaml:"limits"`
 	Worker          Worker     `yaml:"worker"`
+	Reconcile       Reconcile  `yaml:"reconcile"`
 	LameDuck        Duration   `yaml:"lame_duck"`
 	Drain           Duration   `yaml:"drain"`
 	Log             Log        `yaml:"log"`
@@ -154,6 +155,14 @@ type Worker struct {
 	RetireAfter Duration `yaml:"retire_after"`
 }
 
+// Reconcile says how often workers check that nothing was lost and nothing paid twice.
+type Reconcile struct {
+	Counters   Duration `yaml:"counters"` // between two checks of a run's counters; 0: none
+	Rounds     Duration `yaml:"rounds"`   // between two checks of all its rounds; 0: none
+	Settled    bool     `yaml:"settled"`  // all rounds of a run once, when it is settled
+	MaxPlayers int      `yaml:"max_players"`
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `yaml:"level"`
@@ -183,6 +192,7 @@ func Default() Config {
 		},
 		PushService: PushService{After: 5 * second, Timeout: 5 * second, Concurrency: 32, GiveUp: 24 * 3600 * second},
 		Worker:      Worker{Look: 100 * ms, MaxBatch: 500, MaxAge: 50 * ms, RetireAfter: 7 * 24 * 3600 * second},
+		Reconcile:   Reconcile{Counters: 60 * second, Settled: true, MaxPlayers: 1 << 20},
 		LameDuck:    3 * second,
 		Drain:       20 * second,
 		Log:         Log{Level: "info", Format: "json"},
@@ -264,6 +274,8 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.Page.validate(), c.PushService.validate())
 	need(!c.SQL.TLS.On || c.SQL.Driver == "mysql", "sql.tls.on: want it with mysql alone")
 	errs = append(errs, c.Redis.TLS.validate("redis.tls"), c.Kafka.TLS.validate("kafka.tls"), c.SQL.TLS.validate("sql.tls"), c.Kafka.SASL.validate("kafka.sasl"))
+	need(c.Reconcile.Counters >= 0 && c.Reconcile.Rounds >= 0, "reconcile: want counters and rounds of 0 or more")
+	need(c.Reconcile.MaxPlayers >= 1024, "reconcile.max_players: want at least 1024")
 	_, err := c.Limits.TrustedProxies.Prefixes()
 	errs = append(errs, err)
 	return errors.Join(errs...)

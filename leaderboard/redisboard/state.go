@@ -57,10 +57,15 @@ func (st *state) read(name, text string) (err error) {
 
 // Progress tells how far the board is in each pool of a run.
 func (s *Store) Progress(ctx context.Context, campaign string, number int64) (map[int]event.Cursor, error) {
-	run := event.Run{Campaign: campaign, Number: number}
+	st, err := s.all(ctx, event.Run{Campaign: campaign, Number: number})
+	return st.cursors, err
+}
+
+// all reads where the board is in every shard.
+func (s *Store) all(ctx context.Context, run event.Run) (state, error) {
 	fields, err := s.client.HGetAll(ctx, s.keys(run).state).Result()
 	if err != nil {
-		return nil, fmt.Errorf("board: %w", err)
+		return state{}, fmt.Errorf("board: %w", err)
 	}
 	st := state{cursors: map[int]event.Cursor{}}
 	for name, text := range fields {
@@ -68,8 +73,8 @@ func (s *Store) Progress(ctx context.Context, campaign string, number int64) (ma
 			continue
 		}
 		if err := st.read(name, text); err != nil {
-			return nil, fmt.Errorf("board of %s.%d: %w", campaign, number, err)
+			return state{}, fmt.Errorf("board of %s.%d: %w", run.Campaign, run.Number, err)
 		}
 	}
-	return st.cursors, nil
+	return st, nil
 }

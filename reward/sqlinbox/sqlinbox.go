@@ -92,6 +92,21 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 	return d, d.Err()
 }
 
+// Restore writes notices that are missing, outside of any reader's batch, and has them pushed as those of a batch are.
+// What is there stays. It tells how many were new.
+func (s *Store) Restore(ctx context.Context, notices []reward.Notice) (written int, err error) {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		if written, err = s.write(ctx, tx, notices); err != nil || written == 0 {
+			return err
+		}
+		return errors.Join(s.schedule(ctx, tx, notices), s.handOver(ctx, tx, notices))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("restore %d notices: %w", len(notices), err)
+	}
+	return written, nil
+}
+
 // write inserts notices and tells how many were new; one that is there stays, with its receipt.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, notices []reward.Notice) (int, error) {
 	flat := make([]any, 0, len(notices)*len(s.notices.Columns))

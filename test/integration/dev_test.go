@@ -104,6 +104,12 @@ func (p *process) retire(data string) {
 			p.t.Errorf("retire: got %q, %v, want %s", out, err, want)
 		}
 	}
+	if out, err := exec.Command(bin, "reconcile", "demo", "--run", "1", "--data", data).CombinedOutput(); err == nil || !strings.Contains(string(out), "retired") {
+		p.t.Errorf("reconcile of a retired run: got %q, %v", out, err)
+	}
+	if out, err := exec.Command(bin, "reconcile", "demo", "--data", data).CombinedOutput(); err != nil {
+		p.t.Errorf("reconcile: %v: %s", err, out)
+	}
 	c := p.login("ann")
 	var open started
 	c.want(200, "PUT", "/rounds/1", nil, &open) // of the run that is on
