@@ -140,8 +140,12 @@ func (t Target) Reconcile(ctx context.Context, log *slog.Logger, r Reconciling) 
 		if err != nil {
 			return fmt.Errorf("campaign %q: %w", r.Campaign, err)
 		}
-		if gone, err := s.campaigns.WasRetired(ctx, c.ID, c.Run); err != nil || gone {
-			return errors.Join(err, fmt.Errorf("campaign %q, run %d: %w", c.ID, c.Run, ErrRetired))
+		gone, err := s.campaigns.WasRetired(ctx, c.ID, c.Run)
+		if gone {
+			err = fmt.Errorf("campaign %q, run %d: %w", c.ID, c.Run, ErrRetired)
+		}
+		if err != nil {
+			return err
 		}
 		report, err = s.reconcile(ctx, c, r)
 		return err
