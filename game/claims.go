@@ -35,6 +35,7 @@ type ClaimRequest struct {
 type Redeemed struct {
 	Coins   int64 // that the round brought
 	Already bool  // the ledger has it
+	Lost    bool  // nothing was paid since nobody asked for it: it would be
 }
 
 // ErrOtherRun says that a claim is of a run that can't pay any more: it is settled, or the campaign began anew. What was
@@ -63,40 +64,57 @@ func (s *Service) Redeem(ctx context.Context, user, text string) (Redeemed, erro
 	return r, err
 }
 
-// RedeemLogged does the same for a claim out of a node's round log, whoever's it is.
-func (s *Service) RedeemLogged(ctx context.Context, text string) (Redeemed, error) {
+// Replay does the same for a claim out of a node's round log, whoever's it is, and tells the outcome in a word of
+// ClaimOutcomes. Where dry, it pays nothing: the outcome of what would be is "lost".
+func (s *Service) Replay(ctx context.Context, text string, dry bool) (r Redeemed, outcomeOf string, err error) {
 	claim, err := s.catalog.keys.OpenClaim(text)
-	if err != nil {
-		return Redeemed{}, err
+	if err == nil && dry {
+		r, _, _, err = s.find(ctx, claim)
+	} else if err == nil {
+		r, err = s.redeem(ctx, claim)
 	}
-	return s.redeem(ctx, claim)
+	if r.Lost {
+		return r, "lost", err
+	}
+	return r, outcome(r, err), err
 }
 
-// redeem decides by the ledger, and has paid what was lost. Once the ledger has read the beginning of a later epoch, it
-// has read all of the claim's epoch that counts, so what it lacks will never come: see docs/adr/0007-claims.md.
+// redeem has paid what was lost.
 func (s *Service) redeem(ctx context.Context, claim Claim) (Redeemed, error) {
-	c, err := s.catalog.Get(ctx, claim.Campaign)
-	if err != nil {
-		return Redeemed{}, err
+	r, c, read, err := s.find(ctx, claim)
+	if err != nil || !r.Lost {
+		return r, err
+	}
+	return s.pay(ctx, c, ClaimRequest{Claim: claim, Granted: c.Chances, Read: read})
+}
+
+// find decides by the ledger whether a claim's round was lost. Once the ledger has read the beginning of a later epoch, it
+// has read all of the claim's epoch that counts, so what it lacks will never come: see docs/adr/0007-claims.md. read is
+// the seq up to which it has.
+func (s *Service) find(ctx context.Context, claim Claim) (r Redeemed, c *Live, read int64, err error) {
+	if c, err = s.catalog.Get(ctx, claim.Campaign); err != nil {
+		return r, nil, 0, err
 	}
 	b, err := s.book.Booked(ctx, claim)
 	switch {
 	case err != nil:
-		return Redeemed{}, fmt.Errorf("%w: %w", ErrBusy, err)
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	case b.Found && b.Held:
-		return Redeemed{}, ErrHeld
+		err = ErrHeld
 	case b.Found:
-		return Redeemed{Coins: b.Coins, Already: true}, nil
+		r = Redeemed{Coins: b.Coins, Already: true}
 	case claim.Run > c.Run: // this node will hear of it within a second
-		return Redeemed{}, ErrBusy
+		err = ErrBusy
 	case claim.Run < c.Run || c.SettledAt != nil:
-		return Redeemed{}, ErrOtherRun
+		err = ErrOtherRun
 	case claim.Shard != int64(c.Life.ShardOf(claim.Round.User)):
-		return Redeemed{}, ErrClaimInvalid
+		err = ErrClaimInvalid
 	case b.Dead || b.Read.Epoch <= claim.At.Epoch:
-		return Redeemed{}, ErrPending
+		err = ErrPending
+	default:
+		r = Redeemed{Coins: claim.Round.Paid, Lost: true}
 	}
-	return s.pay(ctx, c, ClaimRequest{Claim: claim, Granted: c.Chances, Read: b.Read.Seq})
+	return r, c, b.Read.Seq, err
 }
 
 // pay has the coins debited. A shard that is short gets coins and another try, as with an end.

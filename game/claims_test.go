@@ -93,18 +93,23 @@ func TestRedeem_isPendingWhileNoCoinsCome(t *testing.T) {
 	}
 }
 
-// A round log has everybody's claims.
-func TestRedeemLogged(t *testing.T) {
+// A round log has everybody's claims, and who looks before he pays is told the same.
+func TestReplay(t *testing.T) {
 	at, s, lost, heard := afterLoss(t)
 	if _, err := s.Redeem(t.Context(), "bob", lost.Claim); !errors.Is(err, game.ErrNotYours) {
 		t.Errorf("sent by bob: got %v, want ErrNotYours", err)
 	}
-	got, err := s.RedeemLogged(t.Context(), lost.Claim)
-	if at.must(err); got.Coins != lost.Coins {
-		t.Errorf("got %+v, want %d coins", got, lost.Coins)
+	for _, step := range []struct {
+		dry  bool
+		want string
+	}{{true, "lost"}, {true, "lost"}, {false, "granted"}, {false, "granted"}} {
+		got, outcome, err := s.Replay(t.Context(), lost.Claim, step.dry)
+		if at.must(err); got.Coins != lost.Coins || outcome != step.want {
+			t.Errorf("dry %v: got %+v %s, want %d coins %s", step.dry, got, outcome, lost.Coins, step.want)
+		}
 	}
-	if _, err := s.RedeemLogged(t.Context(), lost.Claim+"A"); !errors.Is(err, game.ErrClaimInvalid) {
-		t.Errorf("of a damaged one: got %v, want ErrClaimInvalid", err)
+	if _, outcome, err := s.Replay(t.Context(), lost.Claim+"A", false); !errors.Is(err, game.ErrClaimInvalid) || outcome != "invalid" {
+		t.Errorf("of a damaged one: got %s, %v, want invalid", outcome, err)
 	}
 	if want := []string{"not_yours"}; !slices.Equal(heard.heard, want) {
 		t.Errorf("heard of %v, want %v: only what players sent", heard.heard, want)

@@ -27,6 +27,7 @@ type CLI struct {
 	Campaign CampaignCmd      `cmd:"" help:"Apply, list and show campaigns."`
 	Verify   VerifyCmd        `cmd:"" help:"Derive the coins of a round again from what is stored."`
 	FairPlay FairPlayCmd      `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
+	Replay   ReplayCmd        `cmd:"" help:"Send the claims of a node's round log: what was lost is paid, once."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }
 

@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -68,6 +70,50 @@ func TestClaims(t *testing.T) {
 	}
 	c.agree(ctx, "after all claims again")
 	c.refused(ctx)
+
+	c.worker.kill()
+	c.play(ctx, everybody, 1)
+	c.loseAll(ctx, cluster)
+	c.worker = sys.serve("worker")
+	c.replay(ctx)
+	if granted := c.claimAll(ctx); granted != 0 {
+		t.Errorf("%d claims were granted that the round log should have had", granted)
+	}
+	c.agree(ctx, "after the round log was replayed")
+}
+
+// replay pays what was lost from the api's round log, without any player; a look comes before it.
+func (c *claiming) replay(ctx context.Context) {
+	c.t.Helper()
+	type replayed struct {
+		Records, Damaged int
+		Outcomes         map[string]int
+		Coins            int64
+	}
+	run := func(args ...string) (r replayed, err error) {
+		out, err := c.sys.shake(append([]string{"replay", "--from", "round-log", c.sys.log, "--rate", "5000", "--json"}, args...)...)
+		return r, errors.Join(err, json.Unmarshal([]byte(out), &r))
+	}
+	var before replayed
+	eventually(c.t, time.Minute, func() (err error) { // the ledger has to read how the pools were opened
+		before, err = run("--dry-run")
+		if err == nil && before.Outcomes["lost"] < claimPlayers { // the last of them are flushed within a moment
+			err = fmt.Errorf("the round log has %v", before.Outcomes)
+		}
+		return err
+	})
+	var after replayed
+	eventually(c.t, time.Minute, func() (err error) {
+		after, err = run()
+		return err
+	})
+	c.t.Logf("round log: before %+v, after %+v", before, after)
+	if before.Outcomes["lost"] != claimPlayers || before.Damaged != 0 || before.Records < len(c.promises) {
+		c.t.Errorf("the look found %+v, want %d lost of at least %d", before, claimPlayers, len(c.promises))
+	}
+	if after.Outcomes["granted"]+after.Outcomes["already_granted"] != after.Records {
+		c.t.Errorf("the replay did %+v, want all granted, now or before", after)
+	}
 }
 
 func everybody(int) bool     { return true }
