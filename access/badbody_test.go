@@ -22,6 +22,9 @@ func (s scene) bodyCalls() map[string]bodyCall {
 			call: call{method: "POST", path: "/v1/sessions", body: `{"provider":"dev","credential":"ann","market":"SG"}`},
 			text: `"credential":"ann"`,
 		},
+		"claim": {
+			call: call{method: "POST", path: "/v1/claims", as: "ann", body: `{"claim":"` + s.claim + `"}`}, text: `"claim":"` + s.claim + `"`,
+		},
 		"end": {call: endCall(`{"token":"` + s.token + `","shakes":60}`), text: `"token":"` + s.token + `"`},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/access"
+	"github.com/shake-live/shake/game"
 )
 
 // bad is one request that must be refused, and leave everything as it was.
@@ -25,15 +26,32 @@ type scene struct {
 	tokenEnded string // of her ended one
 	tokenBob   string
 	tokenOther string
+	claim      string // of the ended one, which the ledger has
+	claimBob   string // of one that he ended before
 }
 
 func newScene(t testing.TB) scene {
 	t.Helper()
 	s := scene{door: newDoor(t)}
-	s.tokenEnded, _ = s.play("demo", "ann", 1, 60)
+	var ann, bob resultBody
+	var end answer
+	s.tokenEnded, end = s.play("demo", "ann", 1, 60)
+	s.read(end, &ann)
+	_, end = s.play("other", "bob", 1, 60)
+	s.read(end, &bob)
+	s.claim, s.claimBob = ann.Claim, bob.Claim
+	s.book.put(ann.Round, game.Booked{Coins: ann.Coins})
 	s.token, s.tokenBob, s.tokenOther = s.begin("demo", "ann", 2), s.begin("demo", "bob", 1), s.begin("other", "ann", 1)
 	s.clock.Advance(9 * time.Second)
 	return s
+}
+
+// resultBody is what tests read of a result.
+type resultBody struct {
+	Round string
+	Coins int64
+	Total int64
+	Claim string
 }
 
 // refused makes the requests one by one and compares the state before and after each.
@@ -70,6 +88,7 @@ func (s scene) routeCalls() map[string]call {
 		"GET /v1/campaigns/:id/rounds/:number":      {method: "GET", path: roundPath("demo", 1), as: "ann"},
 		"POST /v1/campaigns/:id/rounds/:number/end": {method: "POST", path: roundPath("demo", 1) + "/end", as: "ann", body: `{"token":"` + s.tokenEnded + `","shakes":60}`},
 		"GET /v1/campaigns/:id/leaderboard":         {method: "GET", path: "/v1/campaigns/demo/leaderboard", as: "ann"},
+		"POST /v1/claims":                           {method: "POST", path: "/v1/claims", as: "ann", body: `{"claim":"` + s.claim + `"}`},
 		"GET /v1/wallet":                            {method: "GET", path: "/v1/wallet", as: "ann"},
 		"GET /v1/inbox":                             {method: "GET", path: "/v1/inbox", as: "ann"},
 		"GET /v1/live":                              {method: "GET", path: "/v1/live?campaign=demo", as: "ann"},

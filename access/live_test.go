@@ -13,14 +13,14 @@ import (
 	"github.com/shake-live/shake/reward"
 )
 
-// event is one of a stream, as a page reads it.
-type event struct{ name, id, data string }
+// streamed is one event of a stream, as a page reads it.
+type streamed struct{ name, id, data string }
 
 // stream is an open page.
 type stream struct {
 	testing.TB
 	resp   *http.Response
-	events chan event
+	events chan streamed
 	cancel context.CancelFunc
 }
 
@@ -38,7 +38,7 @@ func (d *door) watch(user, after string) *stream {
 	if err != nil {
 		d.Fatal(err)
 	}
-	s := &stream{TB: d.TB, resp: resp, events: make(chan event, 1000), cancel: cancel}
+	s := &stream{TB: d.TB, resp: resp, events: make(chan streamed, 1000), cancel: cancel}
 	d.Cleanup(func() { cancel(); _ = resp.Body.Close() })
 	go s.read()
 	return s
@@ -47,7 +47,7 @@ func (d *door) watch(user, after string) *stream {
 // read takes the stream apart as WHATWG says, as far as we use it.
 func (s *stream) read() {
 	defer close(s.events)
-	var e event
+	var e streamed
 	for lines := bufio.NewScanner(s.resp.Body); lines.Scan(); {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
 		switch field {
@@ -61,27 +61,27 @@ func (s *stream) read() {
 			if e.name != "" {
 				s.events <- e
 			}
-			e = event{}
+			e = streamed{}
 		}
 	}
 }
 
 // next is the next event; "" when the stream has ended.
-func (s *stream) next() event {
+func (s *stream) next() streamed {
 	s.Helper()
 	select {
 	case e := <-s.events:
 		return e
 	case <-time.After(5 * time.Second):
 		s.Fatal("no event within 5 s")
-		return event{}
+		return streamed{}
 	}
 }
 
 // first are the next events by name, each once.
-func (s *stream) first(names ...string) map[string]event {
+func (s *stream) first(names ...string) map[string]streamed {
 	s.Helper()
-	got := map[string]event{}
+	got := map[string]streamed{}
 	for range names {
 		e := s.next()
 		got[e.name] = e
@@ -140,7 +140,7 @@ func TestLive_goesOnWhereItWas(t *testing.T) {
 	d := newDoor(t)
 	d.watch("somebody", "") // keeps the campaign's room
 	s := d.watch("nobody", "")
-	var last event
+	var last streamed
 	for range 3 {
 		last = s.next()
 	}
@@ -254,7 +254,7 @@ func TestLive_bounds(t *testing.T) {
 			t.Fatal(resp, err)
 		}
 		defer resp.Body.Close()
-		s := &stream{TB: t, resp: resp, events: make(chan event, 100)}
+		s := &stream{TB: t, resp: resp, events: make(chan streamed, 100)}
 		go s.read()
 		s.ended()
 	})

@@ -28,6 +28,8 @@ func (s *Server) routes() http.Handler {
 	v1.GET("/campaigns/:id/rounds/:number", s.player("result", starts, play, s.getRound))
 	v1.POST("/campaigns/:id/rounds/:number/end", s.player("end", ends, play, s.postEnd))
 	v1.GET("/campaigns/:id/leaderboard", s.player("leaderboard", reads, read, s.getBoard))
+	// A claim waits as well as a start: the ends that come again with it after a fail-over do not.
+	v1.POST("/claims", s.player("claim", starts, play, s.postClaim))
 	v1.GET("/wallet", s.player("wallet", reads, read, s.getWallet))
 	v1.GET("/inbox", s.player("inbox", reads, read, s.getInbox))
 	v1.POST("/inbox/:id/receipt", s.player("receipt", reads, read, s.postReceipt))
@@ -36,7 +38,7 @@ func (s *Server) routes() http.Handler {
 
 // RouteNames are what Options.RouteLimits may name.
 var RouteNames = []string{
-	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "leaderboard", "wallet", "inbox", "receipt", "live",
+	"sessions", "renew", "time", "campaigns", "campaign", "me", "start", "result", "end", "claim", "leaderboard", "wallet", "inbox", "receipt", "live",
 }
 
 // Routes lists method and path of every route, for the tests that hold docs/openapi.yaml against them.

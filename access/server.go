@@ -20,6 +20,8 @@ type Game interface {
 	End(ctx context.Context, campaign, user string, number int64, token string, shakes int64) (game.Result, error)
 	Me(ctx context.Context, campaign, user string) (game.Me, error)
 	Result(ctx context.Context, campaign, user string, number int64) (game.Result, error)
+	// Redeem has a round paid whose settle was lost, by the claim that its player kept.
+	Redeem(ctx context.Context, user, claim string) (game.Redeemed, error)
 	Level(ctx context.Context, c *game.Live) (level inventory.Level, open bool, err error)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/access"
+	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/game/gametest"
 	"github.com/shake-live/shake/internal/clock"
@@ -27,6 +28,7 @@ type world struct {
 	catalog  *game.Catalog
 	keys     *game.Keyring
 	archive  *archive
+	book     *book
 	boards   *boards
 	wallets  *wallets
 	inboxes  *inboxes
@@ -41,7 +43,7 @@ var players = []string{"ann", "bob", "carl.s@x:1+2", "dora"}
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		clock: clock.NewFake(noon), archive: &archive{}, boards: &boards{}, wallets: &wallets{}, inboxes: newInboxes(), observed: &observer{},
+		clock: clock.NewFake(noon), archive: &archive{}, book: &book{rounds: map[string]game.Booked{}}, boards: &boards{}, wallets: &wallets{}, inboxes: newInboxes(), observed: &observer{},
 	}
 	w.model = gametest.NewModel(w.clock.Now)
 	w.origin = &origin{campaigns: map[string]*game.Campaign{
@@ -53,7 +55,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.catalog = game.NewCatalog(noCopies{}, w.origin, w.keys, w.clock, game.CacheOptions{MaxWait: 10 * time.Second})
 	w.game = game.New(game.Deps{
-		Catalog: w.catalog, Rounds: w.model, Levels: levels{w}, Coins: inventory.New(w.model), Archive: w.archive,
+		Catalog: w.catalog, Rounds: w.model, Levels: levels{w}, Coins: inventory.New(w.model), Archive: w.archive, Book: w.book, Observer: w.observed,
 	})
 	for _, c := range w.origin.campaigns {
 		if err := gametest.OpenAll(t.Context(), w.model, c.Life()); err != nil {
@@ -188,14 +190,38 @@ func (a *archive) Settled(_ context.Context, run inventory.Run, user string, num
 }
 
 // Last gives the round of the highest number.
-func (a *archive) Last(ctx context.Context, run inventory.Run, user string) (last game.Settled, err error) {
+func (a *archive) Last(ctx context.Context, run inventory.Run, user string) (last game.Settled, extra int64, err error) {
 	err = game.ErrNotFound
 	for number := int64(1); number < 100; number++ {
 		if s, ok := a.rounds.Load(archived(run, user, number)); ok {
 			last, err = s.(game.Settled), nil
 		}
 	}
-	return last, err
+	return last, 0, err
+}
+
+// book has the rounds that a test puts there, and has read each shard up to wherever a test says.
+type book struct {
+	mu     sync.Mutex
+	rounds map[string]game.Booked // by round id
+	read   event.Position
+	err    error
+}
+
+func (b *book) Booked(_ context.Context, c game.Claim) (game.Booked, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	booked := b.rounds[c.Round.ID(event.Source{Campaign: c.Campaign, Run: c.Run})]
+	booked.Read = b.read
+	return booked, b.err
+}
+
+// put books a round by its id.
+func (b *book) put(id string, booked game.Booked) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	booked.Found = true
+	b.rounds[id] = booked
 }
 
 func archived(run inventory.Run, user string, number int64) string {
@@ -319,6 +345,7 @@ type observer struct {
 	mu      sync.Mutex
 	heard   []string
 	dropped []string // pages, by reason
+	claims  []string // by outcome
 	pages   int
 	shown   int
 }
@@ -329,6 +356,13 @@ func (o *observer) PageDropped(why string) {
 	o.dropped = append(o.dropped, why)
 	o.mu.Unlock()
 }
+func (o *observer) Claimed(outcome string) {
+	o.mu.Lock()
+	o.claims = append(o.claims, outcome)
+	o.mu.Unlock()
+}
+func (o *observer) Short(string)             {}
+func (o *observer) Inflated(string)          {}
 func (o *observer) Told(string, int)         {}
 func (o *observer) Limit(int64)              {}
 func (o *observer) Shown()                   { o.mu.Lock(); o.shown++; o.mu.Unlock() }

@@ -71,7 +71,11 @@ func quiet(c *game.Campaign, all []inventory.Slice, now time.Time) error {
 			return fmt.Errorf("%w: %s is not open", ErrNotYet, s.Source)
 		}
 		// Our outage makes nobody late: see end.lua.
-		if late := s.ReopenedAt.Add(time.Duration(c.LateMS) * time.Millisecond); late.After(over) && s.ReopenedAt.After(c.StartsAt) {
+		late := s.ReopenedAt.Add(time.Duration(c.LateMS) * time.Millisecond)
+		if s.Epoch > 1 { // who was told of a result that was lost with the server has as long again to claim it, as pages do
+			late = late.Add(time.Duration(c.LateMS) * time.Millisecond)
+		}
+		if late.After(over) && s.ReopenedAt.After(c.StartsAt) {
 			over = late
 		}
 	}

@@ -132,6 +132,8 @@ func TestSettle_notYet(t *testing.T) {
 		}
 		l.wantNotYet("rounds may end until")
 		l.clock.Advance(30*time.Second + margin)
+		l.wantNotYet("rounds may end until") // and who lost a result with the pool has time for a claim
+		l.clock.Advance(30 * time.Second)
 		l.returned()
 		l.wantSettled()
 	})

@@ -172,6 +172,29 @@ func (c *Client) Result(ctx context.Context, campaign string, number int64) (r R
 	return r, err
 }
 
+// Redeemed is what became of a claim.
+type Redeemed struct {
+	Status string `json:"status"` // Granted or AlreadyGranted
+	Coins  int64  `json:"coins"`
+}
+
+// Statuses of a claim. What is granted is paid in the pool, and may be lost to the next fail-over as any end may; what is
+// already granted is in the ledger, and its claim has done its work.
+const (
+	Granted        = "granted"
+	AlreadyGranted = "already_granted"
+)
+
+// Redeem sends the claim of a result whose coins did not come. While the round may be on its way it asks again, until ctx
+// ends. The same claim is paid once, however often it is sent.
+func (c *Client) Redeem(ctx context.Context, claim string) (r Redeemed, err error) {
+	body := struct {
+		Claim string `json:"claim"`
+	}{claim}
+	err = c.insist(ctx, func() error { return c.call(ctx, http.MethodPost, "/v1/claims", body, &r) })
+	return r, err
+}
+
 func roundPath(campaign string, number int64) string {
 	return "/v1/campaigns/" + url.PathEscape(campaign) + "/rounds/" + strconv.FormatInt(number, 10)
 }

@@ -117,3 +117,20 @@ func TestLive_comesBack(t *testing.T) {
 		t.Errorf("asked on from %v, want %v", d.seen, want)
 	}
 }
+
+// A claim waits while its round may be on its way, and a no is an answer.
+func TestRedeem(t *testing.T) {
+	d, c := serve(t, answer(202, `{"status":"pending"}`), answer(503, `{"code":"busy"}`), answer(200, `{"status":"granted","coins":5}`))
+	got, err := c.Redeem(t.Context(), "C")
+	if err != nil || got != (client.Redeemed{Status: client.Granted, Coins: 5}) {
+		t.Errorf("got %+v, %v, want 5 coins granted", got, err)
+	}
+	if len(d.bodies) != 3 || d.bodies[2] != `{"claim":"C"}` {
+		t.Errorf("sent %q, want the claim three times", d.bodies)
+	}
+	_, c = serve(t, answer(409, `{"code":"pool_empty"}`))
+	var e *client.Error
+	if _, err = c.Redeem(t.Context(), "C"); !errors.As(err, &e) || e.Code != "pool_empty" {
+		t.Errorf("got %v, want pool_empty", err)
+	}
+}

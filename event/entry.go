@@ -9,8 +9,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Version is the entry schema's version. Consumers accept this one and lower.
-const Version = 1
+// Version is the entry schema's version. Consumers accept this one and lower. An entry is written with the lowest
+// version that has its kind, so that a new kind does not hide all others from consumers that don't know it yet.
+const Version = 2
 
 // Kind says what one script call did to a source.
 type Kind string
@@ -23,11 +24,20 @@ const (
 	KindDebit  Kind = "debit"  // coins left for a peer
 	KindCredit Kind = "credit" // coins arrived from a peer
 	KindDry    Kind = "dry"    // the shard may pay less than computed from here on (or no longer)
+	KindClaim  Kind = "claim"  // rounds whose settle was lost were paid by their claims
 
 	// KindFence exists in Kafka only: a worker that reopens a source puts it into the log before it reads
 	// the log's tail. Entries of earlier epochs that land behind a fence are void. It has no seq.
 	KindFence Kind = "fence"
 )
+
+// Version is the lowest version of the schema that has the kind.
+func (k Kind) Version() int {
+	if k == KindClaim {
+		return 2
+	}
+	return 1
+}
 
 // Entry is what one script call changed in one source, written to the source's outbox in the same step.
 // All times are milliseconds since 1970 by the clock of the Redis primary; coins are whole numbers.
@@ -41,6 +51,7 @@ type Entry struct {
 
 	Starts   []Start   `json:"starts,omitempty"`
 	Rounds   []Round   `json:"rounds,omitempty"`
+	Lost     []Lost    `json:"lost,omitempty"` // of a claim: what was lost of each of the rounds
 	Transfer *Transfer `json:"transfer,omitempty"`
 	Funding  *Funding  `json:"funding,omitempty"`
 	Open     *Open     `json:"open,omitempty"`
@@ -92,6 +103,17 @@ func (r Round) ID(s Source) string {
 	return fmt.Sprintf("%s.%d.%d.%s.%d", s.Campaign, s.Run, r.StartEpoch, r.User, r.Number)
 }
 
+// Lost is what a claim said of the settle that was lost, and how it was made good.
+type Lost struct {
+	Position        // of the entry that was lost
+	SettledAt int64 `json:"settled_at"` // then; the round's own is when it was paid
+	// Beside says that the round did not become the player's last one: that one, or the one that is open, is another by
+	// now. Extra is what rounds that were paid beside have brought since the last one was settled, this one included:
+	// the player's coins are the last round's total and that.
+	Beside bool  `json:"beside"`
+	Extra  int64 `json:"extra"`
+}
+
 // Transfer is one side of a movement of coins between two sources of a run.
 type Transfer struct {
 	Peer   int   `json:"peer"`   // shard number or Bank
@@ -117,7 +139,7 @@ var ErrPoison = errors.New("unreadable entry")
 
 // Encode gives the entry's JSON, the value of its Kafka message.
 func (e Entry) Encode() ([]byte, error) {
-	e.V = Version
+	e.V = e.Kind.Version()
 	return json.Marshal(e)
 }
 
@@ -135,7 +157,7 @@ func Decode(value []byte) (Entry, error) {
 
 func (e Entry) check() error {
 	switch {
-	case e.V < 1 || e.V > Version:
+	case e.V < e.Kind.Version() || e.V > Version:
 		return fmt.Errorf("version %d", e.V)
 	case e.Campaign == "" || e.Run < 1 || e.Shard < Bank:
 		return errors.New("no source")
@@ -154,6 +176,8 @@ func (e Entry) checkBody() error {
 		ok = len(e.Starts) > 0
 	case KindEnd:
 		ok = len(e.Rounds) > 0
+	case KindClaim:
+		ok = len(e.Rounds) > 0 && len(e.Rounds) == len(e.Lost)
 	case KindDebit, KindCredit:
 		ok = e.Transfer != nil && e.Transfer.Amount > 0 && e.Transfer.Number > 0
 	case KindFund:
@@ -171,6 +195,11 @@ func (e Entry) checkBody() error {
 	for _, r := range e.Rounds {
 		if r.User == "" || r.Number < 1 || r.Paid < 0 || r.Paid > r.Computed || r.Total < r.Paid {
 			return fmt.Errorf("round %s/%d does not add up", r.User, r.Number)
+		}
+	}
+	for i, l := range e.Lost {
+		if l.Epoch < 1 || l.Epoch >= e.Epoch || l.Seq < 1 || l.Extra < 0 || i >= len(e.Rounds) || l.Extra > e.Rounds[i].Total {
+			return fmt.Errorf("claim of what was lost at %s does not add up", l.Position)
 		}
 	}
 	return nil

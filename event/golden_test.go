@@ -33,6 +33,14 @@ func goldens() map[Kind]Entry {
 			State: State{Left: 938, Issued: 62, Received: 1000},
 			Rounds: []Round{{User: "u7f3a", Number: 7, StartEpoch: 2, StartedAt: at - 10000, Shakes: 74, ElapsedMS: 9870,
 				Computed: 12, Paid: 12, Total: 96, ChancesLeft: 43, SettledAt: at}}},
+		KindClaim: {Source: demoShard, Position: Position{3, 46}, At: at,
+			State: State{Left: 920, Issued: 80, Received: 1000},
+			Rounds: []Round{{User: "u7f3a", Number: 8, StartEpoch: 2, StartedAt: at - 95000, Shakes: 60, ElapsedMS: 10000,
+				Computed: 11, Paid: 11, Total: 107, ChancesLeft: 42, SettledAt: at},
+				{User: "u9b21", Number: 3, StartEpoch: 2, StartedAt: at - 96000, Shakes: 41, ElapsedMS: 10000,
+					Computed: 7, Paid: 7, Total: 31, ChancesLeft: 47, SettledAt: at}},
+			Lost: []Lost{{Position: Position{2, 45}, SettledAt: at - 85000},
+				{Position: Position{2, 46}, SettledAt: at - 84990, Beside: true, Extra: 7}}},
 		KindFund: {Source: demoBank, Position: Position{1, 2}, At: at,
 			State:   State{Left: 1000000, Funded: 1000000},
 			Funding: &Funding{Number: 1, Amount: 1000000}},
@@ -53,7 +61,7 @@ func goldenFile(k Kind) string { return filepath.Join("testdata", string(k)+".js
 func TestEntry_golden(t *testing.T) {
 	for kind, e := range goldens() {
 		t.Run(string(kind), func(t *testing.T) {
-			e.V, e.Kind = Version, kind
+			e.V, e.Kind = kind.Version(), kind
 			value, err := e.Encode()
 			if err != nil {
 				t.Fatal(err)

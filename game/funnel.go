@@ -53,6 +53,7 @@ func (deaf) Answered(string)             {}
 func (deaf) Stale(string, time.Duration) {}
 func (deaf) Short(string)                {}
 func (deaf) Inflated(string)             {}
+func (deaf) Claimed(string)              {}
 
 // ErrUnavailable says that there is no copy and the origin did not answer in time.
 var ErrUnavailable = errors.New("configuration is not available")

@@ -83,6 +83,7 @@ type Standing struct {
 	Number int64    // of the last round started
 	Open   *Started // the round that can still be ended
 	Last   *Settled // the last settled one
+	Extra  int64    // coins that claims have brought beside its total
 }
 
 // Rounds keeps the rounds of a run's players. Every method may be called twice with the same arguments: the
@@ -92,6 +93,9 @@ type Rounds interface {
 	Start(ctx context.Context, c *Live, r StartRequest) (Started, error)
 	// Settle answers ErrTooEarly, ErrTooLate, ErrConflict, ErrOld, a *ShortError or a *SkewError.
 	Settle(ctx context.Context, c *Live, r SettleRequest) (Settled, error)
+	// Claim pays a round whose settle was lost, in full and once, and gives its coins. It answers ErrPending while that
+	// can't be told yet, a *ShortError, or ErrNoCoins.
+	Claim(ctx context.Context, c *Live, r ClaimRequest) (coins int64, err error)
 	Standing(ctx context.Context, c *Live, user string) (Standing, error)
 	// Now is the clock of the player's shard, as far as it is known without asking.
 	Now(ctx context.Context, c *Live, user string) time.Time
@@ -113,6 +117,8 @@ type Observer interface {
 	Short(campaign string)
 	// Inflated: a round told more shakes than can be; what is over did not count, and the ledger keeps both.
 	Inflated(campaign string)
+	// Claimed: a claim was answered with one of ClaimOutcomes.
+	Claimed(outcome string)
 }
 
 // Archive is where results go that the shard has no more room for.
@@ -120,6 +126,7 @@ type Archive interface {
 	// Settled gives the result of a player's round. ErrPending while it may be on its way, ErrNotFound if it was
 	// never settled.
 	Settled(ctx context.Context, run inventory.Run, user string, number int64) (Settled, error)
-	// Last gives the player's last settled round of a run, or ErrNotFound.
-	Last(ctx context.Context, run inventory.Run, user string) (Settled, error)
+	// Last gives the player's last settled round of a run, and the coins that claims have brought beside its total, or
+	// ErrNotFound.
+	Last(ctx context.Context, run inventory.Run, user string) (last Settled, extra int64, err error)
 }

@@ -23,6 +23,7 @@ type Service struct {
 	levels  Levels
 	coins   Coins
 	archive Archive
+	book    Book
 	log     RoundLog
 
 	observer Observer
@@ -39,6 +40,7 @@ type Deps struct {
 	Levels  Levels
 	Coins   Coins
 	Archive Archive
+	Book    Book
 
 	Log      RoundLog // nil: none
 	Observer Observer // nil: nobody hears
@@ -52,7 +54,7 @@ func New(d Deps) *Service {
 	if d.Log == nil {
 		d.Log = deaf{}
 	}
-	return &Service{catalog: d.Catalog, rounds: d.Rounds, levels: d.Levels, coins: d.Coins, archive: d.Archive, log: d.Log, observer: d.Observer}
+	return &Service{catalog: d.Catalog, rounds: d.Rounds, levels: d.Levels, coins: d.Coins, archive: d.Archive, book: d.Book, log: d.Log, observer: d.Observer}
 }
 
 // Open is a round that the player can shake for.
@@ -211,15 +213,15 @@ func (s *Service) settle(ctx context.Context, c *Live, t Token, shakes, elapsedM
 		if time.Now().After(giveUp) {
 			return Settled{}, ErrPending
 		}
-		if err := s.supply(ctx, c, t, short.Need); err != nil {
+		if err := s.supply(ctx, c, int(t.Shard), short.Need); err != nil {
 			return Settled{}, err
 		}
 	}
 }
 
 // supply draws coins from the bank. Where that is empty, or busy, the keeper gets a moment to bring some.
-func (s *Service) supply(ctx context.Context, c *Live, t Token, need int64) error {
-	_, err := s.coins.Draw(ctx, c.Life, int(t.Shard), need)
+func (s *Service) supply(ctx context.Context, c *Live, shard int, need int64) error {
+	_, err := s.coins.Draw(ctx, c.Life, shard, need)
 	if err == nil {
 		return nil
 	}
@@ -263,11 +265,11 @@ func (s *Service) standing(ctx context.Context, c *Live, user string) (Standing,
 	if c.SettledAt == nil {
 		return s.rounds.Standing(ctx, c, user)
 	}
-	last, err := s.archive.Last(ctx, c.Life, user)
+	last, extra, err := s.archive.Last(ctx, c.Life, user)
 	if errors.Is(err, ErrNotFound) {
 		return Standing{}, nil
 	}
-	return Standing{Number: last.Round.Number, Last: &last}, err
+	return Standing{Number: last.Round.Number, Last: &last, Extra: extra}, err
 }
 
 // Me tells where the player stands.
@@ -287,9 +289,10 @@ func (s *Service) Me(ctx context.Context, campaign, user string) (Me, error) {
 	}
 	switch {
 	case st.Last == nil:
+		me.Coins = st.Extra
 	case st.Last.Safe:
 		last := c.result(*st.Last)
-		me.Last, me.Coins = &last, last.Total
+		me.Last, me.Coins = &last, last.Total+st.Extra
 	default: // it may be gone after a fail-over: what it brought is not told yet
 		me.Coins = st.Last.Round.Total - st.Last.Round.Paid
 	}

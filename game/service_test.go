@@ -84,8 +84,8 @@ func (s sums) Level(ctx context.Context, run inventory.Run) (inventory.Level, er
 // noArchive knows nothing, and all that ever comes has come.
 type noArchive struct{}
 
-func (noArchive) Last(context.Context, inventory.Run, string) (game.Settled, error) {
-	return game.Settled{}, game.ErrNotFound
+func (noArchive) Last(context.Context, inventory.Run, string) (game.Settled, int64, error) {
+	return game.Settled{}, 0, game.ErrNotFound
 }
 
 func (noArchive) Settled(context.Context, inventory.Run, string, int64) (game.Settled, error) {
@@ -374,8 +374,9 @@ func (k kept) Settled(_ context.Context, _ inventory.Run, user string, number in
 	return k.settled, nil
 }
 
-func (k kept) Last(ctx context.Context, run inventory.Run, user string) (game.Settled, error) {
-	return k.Settled(ctx, run, user, k.settled.Round.Number)
+func (k kept) Last(ctx context.Context, run inventory.Run, user string) (game.Settled, int64, error) {
+	last, err := k.Settled(ctx, run, user, k.settled.Round.Number)
+	return last, 0, err
 }
 
 // A settled run is told from the archive: what its Redis had may be gone.

@@ -20,8 +20,15 @@ func (r *Restoration) Add(e event.Entry) {
 		p.Number, p.Open, p.StartedAt, p.Epoch = s.Number, true, s.At, e.Epoch
 		r.Players = with(r.Players, s.User, p)
 	}
-	for _, round := range e.Rounds {
-		r.Players = with(r.Players, round.User, Player{Number: round.Number, Last: &round, LastAt: e.Position})
+	for i, round := range e.Rounds {
+		p := r.Players[round.User]
+		if e.Kind == event.KindClaim && e.Lost[i].Beside {
+			p.Extra = e.Lost[i].Extra
+			p.Claims = append(p.Claims, Claimed{Epoch: round.StartEpoch, Number: round.Number, Seq: e.Seq})
+		} else {
+			p = Player{Number: round.Number, Last: &round, LastAt: e.Position, Claims: p.Claims}
+		}
+		r.Players = with(r.Players, round.User, p)
 	}
 }
 

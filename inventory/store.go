@@ -99,10 +99,18 @@ type Restoration struct {
 
 // Player is what entries of the log say of one player.
 type Player struct {
-	Number    int64        // of the last round started or settled
+	Number    int64        // of the last round started or settled; 0: the entries have none but claims paid beside
 	Open      bool         // that round is not settled
 	StartedAt int64        // ms, of the open round
 	Epoch     int64        // in which the open round was started
 	Last      *event.Round // the last settled round, if one of the entries settled one
 	LastAt    event.Position
+	Extra     int64     // coins that claims paid beside the last round since it was settled; unchanged if neither Last nor Claims are set
+	Claims    []Claimed // that the entries paid beside
+}
+
+// Claimed is a round that a claim paid beside the player's last one.
+type Claimed struct {
+	Epoch, Number int64 // of the round id
+	Seq           int64 // of the entry that paid it
 }

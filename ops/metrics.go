@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/inventory"
 	"github.com/shake-live/shake/reward"
 )
@@ -51,6 +52,7 @@ type Metrics struct {
 	stopped  *prometheus.GaugeVec
 	boards   *prometheus.CounterVec
 
+	claims      *prometheus.CounterVec
 	shortRounds *prometheus.CounterVec
 	inflated    *prometheus.CounterVec
 	batchSize   *prometheus.HistogramVec
@@ -135,6 +137,8 @@ func NewMetrics() *Metrics {
 		behind:      f.gauge("shake_consumer_lag_messages", "Messages that a consumer group has not read yet, by partition.", "group", "partition"),
 		shortRounds: f.counter("shake_rounds_short_total", "Ends that found their shard without enough coins.", "campaign"),
 
+		claims: f.counter("shake_claims_total", "Claims answered, by outcome: granted, already_granted, pending, held, pool_empty, over (the run), invalid, not_yours, failed.", "outcome"),
+
 		boards: f.counter("shake_board_differences_total", "Players on whom a run's live and final boards did not agree.", "campaign"),
 
 		limit:    f.gauge("shake_http_limit_requests", "Requests that may be under way at once, as the load allows.").WithLabelValues(),
@@ -171,6 +175,9 @@ func NewMetrics() *Metrics {
 	for _, reason := range []string{"oom", "noreplicas", "misconf"} {
 		m.refusals.WithLabelValues(reason) // an alarm on their rate needs them to be there before the first
 	}
+	for _, outcome := range game.ClaimOutcomes {
+		m.claims.WithLabelValues(outcome)
+	}
 	for _, outcome := range []string{"taken", "refused", "forbidden", "limited", "failed", "unreachable"} {
 		m.asked.WithLabelValues(outcome)
 	}
@@ -200,6 +207,9 @@ func (m maker) histogram(name, help string, buckets []float64, labels ...string)
 	m.reg.MustRegister(v)
 	return v
 }
+
+// Claimed counts a claim by what it was answered with.
+func (m *Metrics) Claimed(outcome string) { m.claims.WithLabelValues(outcome).Inc() }
 
 // RoundsLogged implements roundlog.Observer.
 func (m *Metrics) RoundsLogged(records int) {

@@ -92,7 +92,11 @@ func (p *poster) entry(e event.Entry) {
 		c.Received += e.Transfer.Amount
 	case event.KindEnd:
 		for _, r := range e.Rounds {
-			p.settle(&c, e, r)
+			p.settle(&c, e, r, "")
+		}
+	case event.KindClaim:
+		for i, r := range e.Rounds {
+			p.settle(&c, e, r, ClaimReason(e.Lost[i]))
 		}
 	}
 	p.Counts[e.Source] = c
@@ -108,8 +112,8 @@ func (p *poster) fund(c *Count, e event.Entry) {
 	p.Fundings = append(p.Fundings, f)
 }
 
-func (p *poster) settle(c *Count, e event.Entry, r event.Round) {
-	rec := Record{Round: r, ID: r.ID(e.Source), Source: e.Source, Position: e.Position, State: Granted}
+func (p *poster) settle(c *Count, e event.Entry, r event.Round, reason string) {
+	rec := Record{Round: r, ID: r.ID(e.Source), Source: e.Source, Position: e.Position, State: Granted, Reason: reason}
 	c.Rounds++
 	if p.twice(rec.ID) {
 		c.Refused += r.Paid
@@ -119,7 +123,11 @@ func (p *poster) settle(c *Count, e event.Entry, r event.Round) {
 	}
 	if r.Paid > 0 && r.Paid > c.room() {
 		c.Held += r.Paid
-		rec.State, rec.Reason = Held, fmt.Sprintf("paid %d with %d left of what the shard received", r.Paid, c.room())
+		rec.State = Held
+		if reason != "" {
+			rec.Reason += "; "
+		}
+		rec.Reason += fmt.Sprintf("paid %d with %d left of what the shard received", r.Paid, c.room())
 		p.Applied.Held = append(p.Applied.Held, rec)
 	} else {
 		c.Granted += r.Paid

@@ -24,7 +24,33 @@ type Record struct {
 	Source   event.Source
 	Position event.Position // of the entry that settled it
 	State    State
-	Reason   string // why it is held or refused
+	Reason   string // why it is held or refused, or that it came by its claim
+}
+
+// ReasonClaim is how the reason of a round begins that its claim has paid: what a claim brought is told from what an end
+// brought without a column that nearly no row needs.
+const ReasonClaim = "claimed"
+
+// ClaimReason is the reason of a round that its claim has paid.
+func ClaimReason(lost event.Lost) string {
+	return fmt.Sprintf("%s: its settle at %s was lost", ReasonClaim, lost.Position)
+}
+
+// Kind is the kind of the movement that pays the round.
+func (r Record) Kind() string {
+	if strings.HasPrefix(r.Reason, ReasonClaim) {
+		return KindClaim
+	}
+	return KindGrant
+}
+
+// Booked is what the ledger has of one round, and how far it has read the round's shard: both as of one moment.
+type Booked struct {
+	Found bool
+	State State
+	Paid  int64
+	Read  event.Position // zero before anything was read
+	Dead  int64          // entries of the shard, from the position on that was asked for, that nobody could read
 }
 
 // RoundID is a round id taken apart.

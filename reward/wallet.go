@@ -11,6 +11,7 @@ import (
 const (
 	KindFund  = "fund"  // treasury -> run
 	KindGrant = "grant" // run -> player
+	KindClaim = "claim" // run -> player, for a round whose settle was lost
 )
 
 // Treasury is the account that funds come from and go back to.

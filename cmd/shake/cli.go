@@ -29,6 +29,7 @@ type CLI struct {
 	FairPlay FairPlayCmd `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
 
 	Reconcile ReconcileCmd `cmd:"" help:"Compare every store with a run's history, name the rounds behind each difference, and repair."`
+	Replay    ReplayCmd    `cmd:"" help:"Send the claims of a node's round log: what was lost is paid, once."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

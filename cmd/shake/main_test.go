@@ -41,7 +41,7 @@ func runLine(args ...string) ran {
 func (r ran) String() string { return fmt.Sprintf("code %d, out %q, err %q", r.code, r.out, r.errOut) }
 
 var commands = [][]string{
-	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"}, {"reconcile"},
+	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"}, {"reconcile"}, {"replay"},
 }
 
 func TestHelp_everywhere(t *testing.T) {
@@ -140,6 +140,11 @@ func TestUsage_isCode2(t *testing.T) {
 		{"fairplay --data {empty}", "<campaign>"},
 		{"fairplay demo", "--config=STRING or --data=STRING"},
 		{"fairplay demo --data {empty} --limit 0", "--limit 0: want 1 to 10000"},
+		{"replay --data {empty} x", "--from"},
+		{"replay --from kafka --data {empty} x", "--from"},
+		{"replay --from round-log --data {empty}", "<dir>"},
+		{"replay --from round-log --data {empty} --rate 0 {empty}", "--rate 0: want 1 to 100000"},
+		{"replay --from round-log --data {empty} {empty}/nothing", "want a folder"},
 		{"fairplay demo --data {empty} --limit many", "--limit"},
 		{"fairplay demo --data {empty}", "no such file"},
 		{"reconcile --data {empty}", "<campaign>"},

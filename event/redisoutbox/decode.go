@@ -16,10 +16,11 @@ import (
 //	k  the kind
 //	t  the time, ms
 //	s  the state after the change: left issued funded sent received dry
-//	d  the body: numbers and names apart by spaces, a line for each start or round
+//	d  the body: numbers and names apart by spaces, a line for each start, round or claim
 func decode(source event.Source, m redis.XMessage) (event.Entry, error) {
 	text := func(name string) string { s, _ := m.Values[name].(string); return s }
-	e := event.Entry{V: event.Version, Kind: event.Kind(text("k")), Source: source}
+	e := event.Entry{Kind: event.Kind(text("k")), Source: source}
+	e.V = e.Kind.Version()
 	var err error
 	if e.Position, err = event.ParsePosition(m.ID); err != nil {
 		return e, err
@@ -40,9 +41,13 @@ func decodeBody(e *event.Entry, body string) error {
 		})
 	case event.KindEnd:
 		return eachLine(body, func(w *words) {
-			e.Rounds = append(e.Rounds, event.Round{
-				User: w.word(), Number: w.int(), StartEpoch: w.int(), StartedAt: w.int(), Shakes: w.int(),
-				ElapsedMS: w.int(), Computed: w.int(), Paid: w.int(), Total: w.int(), ChancesLeft: w.int(), SettledAt: e.At,
+			e.Rounds = append(e.Rounds, w.round(e.At))
+		})
+	case event.KindClaim:
+		return eachLine(body, func(w *words) {
+			e.Rounds = append(e.Rounds, w.round(e.At))
+			e.Lost = append(e.Lost, event.Lost{
+				Position: event.Position{Epoch: w.int(), Seq: w.int()}, SettledAt: w.int(), Beside: w.int() == 1, Extra: w.int(),
 			})
 		})
 	case event.KindFund:
@@ -91,6 +96,13 @@ func (w *words) int() int64 {
 		w.err = fmt.Errorf("%q is no whole number", word)
 	}
 	return n
+}
+
+func (w *words) round(at int64) event.Round {
+	return event.Round{
+		User: w.word(), Number: w.int(), StartEpoch: w.int(), StartedAt: w.int(), Shakes: w.int(),
+		ElapsedMS: w.int(), Computed: w.int(), Paid: w.int(), Total: w.int(), ChancesLeft: w.int(), SettledAt: at,
+	}
 }
 
 func (w *words) peer() int {

@@ -11,6 +11,7 @@ import (
 // FuzzDecode reads anything without a panic, and what it accepts survives the way through the log.
 func FuzzDecode(f *testing.F) {
 	f.Add("1-4", "end", "1790000000000", "93 7 0 0 100 0", "ann 1 1 1790000000000 3 0 7 7 7 4")
+	f.Add("2-9", "claim", "1790000000000", "93 7 0 0 100 0", "ann 1 1 1790000000000 3 0 7 7 7 4 1 4 1790000000001 1 7")
 	f.Add("1-3", "start", "1790000000000", "100 0 0 0 100 0", "ann 1\nbob 2")
 	f.Add("1-2", "credit", "1790000000000", "100 0 0 0 100 0", "bank 1 100")
 	f.Add("2-9", "open", "1790000000000", "0 0 0 0 0 0", "abc 1 8")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func Fund(ctx context.Context, store inventory.Store, run inventory.Run, number,
 
 // Run gives the exam; newStore is called once a question, campaigns have ids of their own.
 func Run(t *testing.T, newStore func(t *testing.T) Store) {
-	for name, question := range map[string]func(*testing.T, *exam){
+	questions := map[string]func(*testing.T, *exam){
 		"a start gives a round, again and again":                 startRepeats,
 		"numbers go up one by one":                               startNumbers,
 		"an open round keeps the next from starting":             startWhileOpen,
@@ -103,7 +104,9 @@ func Run(t *testing.T, newStore func(t *testing.T) Store) {
 		"100 concurrent ends of one round give one debit":        concurrentEnds,
 		"many players at once lose no coin":                      concurrentPlayers,
 		"a shard that is not open is busy":                       notOpen,
-	} {
+	}
+	maps.Copy(questions, claimQuestions)
+	for name, question := range questions {
 		t.Run(name, func(t *testing.T) { question(t, &exam{T: t, Store: newStore(t), ctx: t.Context()}) })
 	}
 }
@@ -502,6 +505,7 @@ func notOpen(_ *testing.T, e *exam) {
 	e.want(err, game.ErrBusy)
 	_, err = e.Rounds.Standing(e.ctx, e.c, "ann")
 	e.want(err, game.ErrBusy)
+	e.claimFails(e.lost(1, 7, 5), game.ErrBusy)
 }
 
 // parallel calls fn(0) to fn(n-1) from so many goroutines.

@@ -5,6 +5,7 @@ package gametest
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ type player struct {
 	epoch   int64
 	last    *game.Settled
 	waiting int64 // number of the round whose end came in time and found too few coins
+
+	extra  int64               // coins of claims paid beside the last round
+	read   int64               // how far the ledger was where claims were forgotten
+	claims []inventory.Claimed // paid beside; never written to, since copies share it
 }
 
 // NewModel makes a model without pools that goes by this clock.
@@ -277,12 +282,22 @@ func (m *Model) Restore(_ context.Context, run inventory.Run, shard int, token s
 	maps.Copy(p.From, r.From)
 	for user, change := range r.Players {
 		one := p.players[user]
-		one.number, one.open = change.Number, change.Open
+		if change.Number > 0 {
+			one.number, one.open = change.Number, change.Open
+		}
 		if change.Open {
 			one.started, one.epoch = change.StartedAt, change.Epoch
 		}
 		if change.Last != nil {
 			one.last = &game.Settled{Round: *change.Last, At: change.LastAt, Safe: true}
+		}
+		if change.Last != nil || len(change.Claims) > 0 {
+			one.extra = change.Extra
+		}
+		for _, c := range change.Claims {
+			if !slices.Contains(one.claims, c) {
+				one.claims = append(slices.Clone(one.claims), c)
+			}
 		}
 		p.players[user] = one
 	}

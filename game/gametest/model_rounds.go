@@ -3,6 +3,7 @@ package gametest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/shake-live/shake/event"
@@ -76,6 +77,7 @@ func (m *Model) Settle(_ context.Context, c *game.Live, r game.SettleRequest) (g
 	if one.last != nil {
 		total = one.last.Round.Total
 	}
+	total += one.extra
 	paid := r.Computed
 	if c.PlayerCap > 0 {
 		paid = max(0, min(paid, c.PlayerCap-total))
@@ -90,7 +92,7 @@ func (m *Model) Settle(_ context.Context, c *game.Live, r game.SettleRequest) (g
 		return game.Settled{}, &game.ShortError{Need: paid}
 	}
 	p.Left, p.Issued = p.Left-paid, p.Issued+paid
-	one.number, one.open = r.Token.Number, false
+	one.number, one.open, one.extra = r.Token.Number, false, 0
 	one.last = &game.Settled{Safe: true, At: event.Position{Epoch: p.Epoch, Seq: p.Seq + 1}, Round: event.Round{
 		User: r.Token.User, Number: r.Token.Number, StartEpoch: r.Token.Epoch, StartedAt: r.Token.StartedAt, Shakes: r.Shakes,
 		ElapsedMS: r.ElapsedMS, Computed: r.Computed, Paid: paid, Total: total + paid,
@@ -115,12 +117,73 @@ func (one player) repeat(r game.SettleRequest) (*game.Settled, error) {
 		return one.last, nil
 	case one.last != nil && one.last.Round.Number == r.Token.Number:
 		return nil, game.ErrConflict
-	case one.last != nil && r.Token.Number < one.last.Round.Number:
+	case one.last != nil && r.Token.Number < one.last.Round.Number, one.claimed(r.Token.Epoch, r.Token.Number):
 		return nil, game.ErrOld
 	case r.Token.Number < one.number:
 		return nil, game.ErrTooLate
 	}
 	return nil, nil
+}
+
+// claimed tells whether a claim paid the round beside the last one.
+func (one player) claimed(epoch, number int64) bool {
+	return slices.ContainsFunc(one.claims, func(c inventory.Claimed) bool { return c.Epoch == epoch && c.Number == number })
+}
+
+// maxClaims is how many claims paid beside one player may have that the ledger has not read.
+const maxClaims = 32
+
+// Claim implements game.Rounds.
+func (m *Model) Claim(_ context.Context, c *game.Live, r game.ClaimRequest) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	round := r.Claim.Round
+	p, err := m.shardOf(c, round.User)
+	if err != nil {
+		return 0, err
+	}
+	one := p.players[round.User]
+	var last game.Settled
+	if one.last != nil {
+		last = *one.last
+	}
+	settled := last.Round.Number
+	// What the ledger has, and nobody can settle with the round's token any more, is forgotten.
+	kept := slices.DeleteFunc(slices.Clone(one.claims), func(k inventory.Claimed) bool { return k.Seq <= r.Read && k.Number <= settled })
+	switch {
+	case r.Claim.At.Epoch >= p.Epoch:
+		return 0, game.ErrPending
+	case settled == round.Number && last.Round.StartEpoch == round.StartEpoch:
+		return last.Round.Paid, nil
+	case one.claimed(round.StartEpoch, round.Number):
+		return round.Paid, nil
+	case settled > round.Number && last.At.Seq > r.Read, r.Read < one.read, len(kept) >= maxClaims:
+		return 0, game.ErrPending
+	case round.Paid > p.Left && p.Dry:
+		return 0, game.ErrNoCoins
+	case round.Paid > p.Left:
+		p.Need = max(p.Need, round.Paid)
+		return 0, &game.ShortError{Need: round.Paid}
+	}
+	if len(kept) < len(one.claims) {
+		one.read = max(one.read, r.Read)
+	}
+	p.Left, p.Issued = p.Left-round.Paid, p.Issued+round.Paid
+	mine := one.open && one.number == round.Number && one.epoch == round.StartEpoch
+	if round.Number > settled && (!one.open || mine) {
+		paid := round
+		paid.Total, paid.SettledAt = last.Round.Total+one.extra+round.Paid, m.now().UnixMilli()
+		paid.ChancesLeft = max(0, r.Granted-round.Number)
+		one.last = &game.Settled{Round: paid, At: event.Position{Epoch: p.Epoch, Seq: p.Seq + 1}, Safe: true}
+		one.number, one.open, one.extra = max(one.number, round.Number), false, 0
+	} else {
+		one.extra += round.Paid
+		kept = append(kept, inventory.Claimed{Epoch: round.StartEpoch, Number: round.Number, Seq: p.Seq + 1})
+	}
+	one.claims = kept
+	p.players[round.User] = one
+	p.wrote()
+	return round.Paid, nil
 }
 
 // window checks the times of an end.
@@ -150,7 +213,7 @@ func (m *Model) Standing(_ context.Context, c *game.Live, user string) (game.Sta
 		return game.Standing{}, err
 	}
 	one := p.players[user]
-	st := game.Standing{Number: one.number, Last: one.last}
+	st := game.Standing{Number: one.number, Last: one.last, Extra: one.extra}
 	if one.open && m.now().UnixMilli() <= p.deadline(c, one.started) {
 		st.Open = &game.Started{Number: one.number, At: one.started, Epoch: one.epoch}
 	}

@@ -11,7 +11,7 @@
 --                   paid, total, chances left, ms from start to settling, epoch, seq, started at, start epoch:
 --                   within 64 bytes, beyond which Redis spends a tenth more on the player's hash
 --   conflict        settled before with other shakes
---   old             a later round is settled already: ask the ledger
+--   old             a later round is settled already, or its claim paid this one: ask the ledger
 --   early | late    outside the round's window
 --   skew <ms>       the caller's clock is off: its elapsed time can't be right; ms is the real one
 --   short <coins>   the slice can't pay that much in full: draw, and send again
@@ -36,7 +36,7 @@ for i = 3, #KEYS do
   local a = 7 + (i - 3) * 8
   local number, started = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
   local elapsed, computed = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
-  local p = redis.pcall('HMGET', KEYS[i], 'n', 'r', 'w')
+  local p = redis.pcall('HMGET', KEYS[i], 'n', 'r', 'w', 'c')
   local result
   if p.err then
     result = 'error ' .. p.err
@@ -46,6 +46,12 @@ for i = 3, #KEYS do
       settled, shakes, total = string.match(p[2], '^(%d+) (%d+) %d+ %d+ %d+ (%d+)')
       settled, total = settled and tonumber(settled), total and tonumber(total)
     end
+    local claimed, beside -- rounds paid by claims beside the last one: see claim.lua
+    if p[4] and settled then
+      local extra, rest = string.match(p[4], '^(%d+)( .*)$')
+      claimed = string.find(rest, ' ' .. ARGV[a + 3] .. '.' .. ARGV[a + 1] .. '.', 1, true)
+      if extra ~= '0' then total, beside = total + extra, '0' .. rest end
+    end
     local real = math.min(now - started, round)
     if not settled then result = 'error unreadable facts'
     elseif number == settled then
@@ -53,7 +59,7 @@ for i = 3, #KEYS do
         result = 'ok ' .. p[2]
         touched[#touched + 1] = {KEYS[i], p[1]}
       else result = 'conflict' end
-    elseif number < settled then result = 'old'
+    elseif number < settled or claimed then result = 'old'
     elseif number < last then result = 'late'
     elseif now < started + early then result = 'early'
     elseif now > math.max(started + round, reopened) + late + (p[3] == ARGV[a + 1] and grace or 0) then result = 'late'
@@ -74,7 +80,7 @@ for i = 3, #KEYS do
         local facts = ARGV[a + 1] .. ' ' .. play .. ' ' .. sums .. ' ' .. took .. ' ' .. epoch .. ' ' .. seq
           .. ' ' .. ARGV[a + 2] .. ' ' .. ARGV[a + 3]
         result = 'ok ' .. facts
-        writes[#writes + 1] = {KEYS[i], ARGV[a + 1], facts}
+        writes[#writes + 1] = {KEYS[i], ARGV[a + 1], facts, beside}
         lines[#lines + 1] = ARGV[a] .. ' ' .. ARGV[a + 1] .. ' ' .. ARGV[a + 3] .. ' ' .. ARGV[a + 2] .. ' ' .. play .. ' ' .. sums
       end
     end
@@ -86,6 +92,7 @@ if #writes > 0 then
   pool[5], pool[6] = string.format('%d', left), string.format('%d', issued)
   for _, w in ipairs(writes) do
     redis.call('HSET', w[1], 'n', w[2], 's', '', 'r', w[3])
+    if w[4] then redis.call('HSET', w[1], 'c', w[4]) end
   end
   redis.call('HSET', POOL, 'left', pool[5], 'issued', pool[6], 'seq', seq)
   redis.call('XADD', OUT, epoch .. '-' .. seq, 'k', 'end', 't', stamp,

@@ -21,8 +21,9 @@ import (
 )
 
 // TestProperty plays random players, ends, repeats, lost replies, draws and recalls that break off at each
-// step, top-ups, withdrawals, and servers that come back without their last writes, through Redis and the model
-// side by side. After every step both have the same pools and players, and every pool balances.
+// step, top-ups, withdrawals, servers that come back without their last writes, and claims of what they lost, through
+// Redis and the model side by side. After every step both have the same pools and players, and every pool balances. In
+// the end everybody claims everything, and each round that was ever answered is paid once.
 func TestProperty(t *testing.T) {
 	for _, name := range []string{"redis", "cluster"} {
 		t.Run(name, func(t *testing.T) {
@@ -34,8 +35,10 @@ func TestProperty(t *testing.T) {
 				rt.Repeat(map[string]func(*rapid.T){
 					"start": w.start, "end": w.end, "repeat": w.repeat, "draw": w.draw, "recall": w.recall,
 					"fund": w.fund, "keep": w.keep, "relay": w.relay, "lose": w.loseTail, "lose all": w.loseAll,
+					"claim": w.claim, "book": w.ledger.book,
 					"": w.compare,
 				})
+				w.redeemAll(rt)
 				w.payOut(rt)
 			})
 		})
@@ -58,6 +61,9 @@ type world struct {
 	funding int64
 	hosts   int
 	saved   map[int]saved // by shard and seq: what a server that lost its tail still has
+	acked   []game.Claim  // of every settle that was answered, in order
+	ledger  *memoryLedger
+	stale   *game.ClaimRequest // one that was made before
 }
 
 // followed is a clock that the model reads: the server's time of the reply before.
@@ -86,6 +92,7 @@ func newWorld(rt *rapid.T, s *stores, number int64) *world {
 		c.Run, c.LateMS = number, 600_000
 		c.PlayerCap = rapid.SampledFrom([]int64{0, 25}).Draw(rt, "player cap")
 	})
+	w.ledger = &memoryLedger{log: w.log, cursors: map[event.Source]event.Cursor{}, rounds: map[string]int64{}, coins: map[string]int64{}}
 	w.model = gametest.NewModel(func() time.Time { return w.clock.now })
 	for i := range 6 {
 		w.users = append(w.users, fmt.Sprintf("u%d", i))
@@ -131,18 +138,19 @@ func same(t *rapid.T, what string, err, modelErr error) bool {
 }
 
 func (w *world) start(t *rapid.T) {
-	user := w.user(t)
+	w.startAs(t, w.user(t), rapid.Int64Range(-1, 2).Draw(t, "step"), rapid.SampledFrom([]int64{3, 1000}).Draw(t, "granted"),
+		rapid.IntRange(0, 9).Draw(t, "closed") == 0)
+}
+
+func (w *world) startAs(t *rapid.T, user string, step, granted int64, closed bool) {
 	st, err := w.model.Standing(w.ctx, w.c, user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := game.StartRequest{
-		User: user, Number: st.Number + rapid.Int64Range(-1, 2).Draw(t, "step"),
-		Granted: rapid.SampledFrom([]int64{3, 1000}).Draw(t, "granted"), Closed: rapid.IntRange(0, 9).Draw(t, "closed") == 0,
-	}
+	r := game.StartRequest{User: user, Number: st.Number + step, Granted: granted, Closed: closed}
 	got, err := w.rounds.Start(w.ctx, w.c, r)
 	if err == nil {
-		w.clock.now = time.UnixMilli(got.At)
+		w.clock.to(time.UnixMilli(got.At))
 	}
 	want, modelErr := w.model.Start(w.ctx, w.c, r)
 	if same(t, "start", err, modelErr) && got != want {
@@ -154,7 +162,10 @@ func (w *world) start(t *rapid.T) {
 }
 
 func (w *world) end(t *rapid.T) {
-	user := w.user(t)
+	w.endAs(t, w.user(t))
+}
+
+func (w *world) endAs(t *rapid.T, user string) {
 	s, ok := w.open[user]
 	if !ok {
 		return
@@ -180,11 +191,16 @@ func (w *world) repeat(t *rapid.T) {
 func (w *world) settle(t *rapid.T, r game.SettleRequest) {
 	got, err := w.rounds.Settle(w.ctx, w.c, r)
 	if err == nil {
-		w.clock.now = time.UnixMilli(got.Round.SettledAt)
+		w.clock.to(time.UnixMilli(got.Round.SettledAt)) // a repeat tells of before
 	}
 	want, modelErr := w.model.Settle(w.ctx, w.c, r)
 	if same(t, "end", err, modelErr) && got != want {
 		t.Fatalf("end: Redis gave %+v, the model %+v", got, want)
+	}
+	if err == nil {
+		w.acked = append(w.acked, game.Claim{
+			Campaign: w.c.ID, Run: w.c.Run, Shard: int64(w.c.Life.ShardOf(r.Token.User)), At: got.At, Round: got.Round,
+		})
 	}
 }
 
@@ -408,7 +424,7 @@ func (w *world) compare(t *rapid.T) {
 		if err != nil || modelErr != nil {
 			t.Fatalf("standing: %v, %v", err, modelErr)
 		}
-		if got.Number != want.Number || !equal(got.Open, want.Open) || !equal(got.Last, want.Last) {
+		if got.Number != want.Number || !equal(got.Open, want.Open) || !equal(got.Last, want.Last) || got.Extra != want.Extra {
 			t.Fatalf("%s: Redis has %+v, the model %+v", u, got, want)
 		}
 	}

@@ -21,6 +21,8 @@ var (
 	startSource string
 	//go:embed end.lua
 	endSource string
+	//go:embed claim.lua
+	claimSource string
 	//go:embed read.lua
 	readSource string
 )
@@ -28,11 +30,12 @@ var (
 var (
 	start = redisdb.NewScript("start", startSource)
 	end   = redisdb.NewScript("end", endSource)
+	claim = redisdb.NewScript("claim", claimSource)
 	read  = redisdb.NewScript("read", readSource)
 )
 
 // Scripts are the programs of this store, to be loaded ahead of the first call.
-func Scripts() []*redisdb.Script { return []*redisdb.Script{start, end, read} }
+func Scripts() []*redisdb.Script { return []*redisdb.Script{start, end, claim, read} }
 
 // Store implements game.Rounds.
 type Store struct {
@@ -81,7 +84,7 @@ func (s *Store) desk(c *game.Live) *desk {
 
 func (s *Store) head(sc *redisdb.Script, c *game.Live, keys *redisdb.Keys, shard int) *redisdb.Head {
 	key := headKey{script: sc, run: c.Life, shard: shard}
-	if sc != read {
+	if sc == start || sc == end {
 		key.rules = rules{
 			starts: c.StartsAt.UnixMilli(), ends: c.EndsAt.UnixMilli(),
 			round: c.RoundMS, late: c.LateMS, early: c.EarlyMS, cap: c.PlayerCap,
@@ -194,6 +197,35 @@ func (s *Store) Settle(ctx context.Context, c *game.Live, r game.SettleRequest) 
 	return game.Settled{}, fmt.Errorf("end %s/%d: %s %s", t.User, t.Number, word, rest)
 }
 
+// Claim implements game.Rounds.
+func (s *Store) Claim(ctx context.Context, c *game.Live, r game.ClaimRequest) (int64, error) {
+	of, at := r.Claim.Round, r.Claim.At
+	word, rest, reply, err := s.call(ctx, claim, c, of.User,
+		of.User, of.Number, of.StartedAt, of.StartEpoch, of.Shakes, of.ElapsedMS, of.Computed, of.Paid, r.Granted,
+		at.Epoch, at.Seq, of.SettledAt, r.Read)
+	if err != nil {
+		return 0, err
+	}
+	switch word {
+	case "wait":
+		return 0, game.ErrPending
+	case "empty":
+		return 0, game.ErrNoCoins
+	case "ok", "short":
+		n, err := numbers(rest, 1)
+		switch {
+		case err != nil:
+			return 0, err
+		case word == "short":
+			return 0, &game.ShortError{Need: n[0]}
+		case !reply.Safe:
+			return 0, game.ErrPending
+		}
+		return n[0], nil
+	}
+	return 0, fmt.Errorf("claim %s/%d: %s %s", of.User, of.Number, word, rest)
+}
+
 // Standing implements game.Rounds.
 func (s *Store) Standing(ctx context.Context, c *game.Live, user string) (game.Standing, error) {
 	word, rest, reply, err := s.call(ctx, read, c, user)
@@ -206,17 +238,17 @@ func (s *Store) Standing(ctx context.Context, c *game.Live, user string) (game.S
 	return standing(c, user, rest, reply)
 }
 
-// standing reads "reopened at|last number|open since|its epoch|facts".
+// standing reads "reopened at|last number|open since|its epoch|coins of claims|facts".
 func standing(c *game.Live, user, text string, reply redisdb.Reply) (game.Standing, error) {
-	parts := strings.SplitN(text, "|", 5)
-	if len(parts) != 5 {
+	parts := strings.SplitN(text, "|", 6)
+	if len(parts) != 6 {
 		return game.Standing{}, fmt.Errorf("read %s: %q", user, text)
 	}
-	n, err := numbers(parts[0]+" "+parts[1], 2)
+	n, err := numbers(parts[0]+" "+parts[1]+" "+parts[4], 3)
 	if err != nil {
 		return game.Standing{}, err
 	}
-	st := game.Standing{Number: n[1]}
+	st := game.Standing{Number: n[1], Extra: n[2]}
 	if parts[2] != "" {
 		open, err := numbers(parts[2]+" "+parts[3], 2)
 		if err != nil {
@@ -226,8 +258,8 @@ func standing(c *game.Live, user, text string, reply redisdb.Reply) (game.Standi
 			st.Open = &game.Started{Number: st.Number, At: open[0], Epoch: open[1]}
 		}
 	}
-	if parts[4] != "" {
-		last, err := parseFacts(user, parts[4])
+	if parts[5] != "" {
+		last, err := parseFacts(user, parts[5])
 		if err != nil {
 			return st, err
 		}

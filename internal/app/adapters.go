@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/inventory"
 	"github.com/shake-live/shake/ops"
@@ -32,12 +33,30 @@ func (d *draws) Draw(ctx context.Context, run inventory.Run, shard int, need int
 }
 
 // Last implements game.Archive.
-func (a archive) Last(ctx context.Context, run inventory.Run, user string) (game.Settled, error) {
+func (a archive) Last(ctx context.Context, run inventory.Run, user string) (last game.Settled, extra int64, err error) {
 	r, err := a.ledger.LastRound(ctx, run.Campaign, run.Number, user)
 	if errors.Is(err, reward.ErrNotFound) {
-		return game.Settled{}, game.ErrNotFound
+		return game.Settled{}, 0, game.ErrNotFound
 	}
-	return game.Settled{Round: r.Round, At: r.Position, Safe: true}, err
+	if err != nil {
+		return game.Settled{}, 0, err
+	}
+	total, err := a.ledger.Total(ctx, run.Campaign, run.Number, user)
+	return game.Settled{Round: r.Round, At: r.Position, Safe: true}, max(0, total-r.Total), err
+}
+
+// book asks the ledger about claims.
+type book struct{ ledger *sqlledger.Store }
+
+// Booked implements game.Book.
+func (b book) Booked(ctx context.Context, c game.Claim) (game.Booked, error) {
+	source := event.Source{Campaign: c.Campaign, Run: c.Run, Shard: int(c.Shard)}
+	got, err := b.ledger.Booked(ctx, source, c.At, reward.RoundID{
+		Campaign: c.Campaign, Run: c.Run, Epoch: c.Round.StartEpoch, User: c.Round.User, Number: c.Round.Number,
+	})
+	return game.Booked{
+		Found: got.Found, Held: got.State == reward.Held, Coins: got.Paid, Read: got.Read, Dead: got.Dead > 0,
+	}, err
 }
 
 // missing tells whether a round is on its way to the ledger or will never come there.
@@ -60,6 +79,9 @@ func (r rounds) Short(campaign string) { r.metrics.ShortRound(campaign) }
 
 // Inflated implements game.Observer.
 func (r rounds) Inflated(campaign string) { r.metrics.InflatedRound(campaign) }
+
+// Claimed implements game.Observer.
+func (r rounds) Claimed(outcome string) { r.metrics.Claimed(outcome) }
 
 // archive gives old results out of the ledger.
 type archive struct{ ledger *sqlledger.Store }

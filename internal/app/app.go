@@ -140,7 +140,7 @@ func (a *App) players() (http.Handler, error) {
 		return nil, err
 	}
 	plays := game.New(game.Deps{
-		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger},
+		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Book: book{a.ledger},
 		Log: roundLog, Observer: rounds{a.metrics},
 	})
 	best := newBoards(a.stack)

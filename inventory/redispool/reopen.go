@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/inventory"
@@ -60,14 +61,28 @@ func poolFields(r inventory.Restoration) []any {
 	return f
 }
 
-// playerFields are last number, open round's start, its epoch and the last result; "-" leaves one as it is.
+// playerFields are last number, open round's start, its epoch, the last result, and coins and names of claims; "-" leaves
+// one as it is.
 func playerFields(p inventory.Player) []any {
-	f := []any{p.Number, "", "-", "-"}
+	f := []any{"-", "-", "-", "-", "-", "-"}
+	if p.Number > 0 {
+		f[0], f[1] = p.Number, ""
+	}
 	if p.Open {
 		f[1], f[2] = p.StartedAt, p.Epoch
 	}
 	if p.Last != nil {
 		f[3] = Facts(*p.Last, p.LastAt)
+	}
+	if p.Last != nil || len(p.Claims) > 0 {
+		f[4] = p.Extra
+	}
+	if len(p.Claims) > 0 {
+		var names strings.Builder
+		for _, c := range p.Claims {
+			fmt.Fprintf(&names, " %d.%d.%d", c.Epoch, c.Number, c.Seq)
+		}
+		f[5] = names.String()
 	}
 	return f
 }

@@ -36,6 +36,7 @@ type deed struct {
 	at    event.Position
 	start *event.Start
 	round *event.Round
+	lost  *event.Lost // of a round that its claim paid
 }
 
 // fact is a settled round.
@@ -43,9 +44,24 @@ type fact struct {
 	*event.Round
 	id   string
 	at   event.Position
+	lost *event.Lost    // of one that its claim paid
 	row  *reward.Record // the ledger's
 	late bool           // the ledger's cursor passed it unread; see ledger.cursor
 }
+
+// reason is what the ledger's row of the round says besides.
+func (t *fact) reason() string {
+	switch {
+	case t.lost != nil:
+		return reward.ClaimReason(*t.lost)
+	case t.row != nil:
+		return t.row.Reason
+	}
+	return ""
+}
+
+// kind is the kind of its entries in the book.
+func (t *fact) kind() string { return reward.Record{Reason: t.reason()}.Kind() }
 
 // judge names what is wrong with each player of the look.
 func (l *look) judge(report *Report) {
@@ -102,7 +118,7 @@ func (d *dossier) gather() {
 		if late && !d.pool.ledger.Position.Before(h.at) {
 			cursor.add(id)
 		}
-		d.truth = append(d.truth, fact{Round: h.round, id: id, at: h.at, row: row, late: late})
+		d.truth = append(d.truth, fact{Round: h.round, id: id, at: h.at, lost: h.lost, row: row, late: late})
 	}
 	for i := range d.rows {
 		r := &d.rows[i]
@@ -130,11 +146,11 @@ func (d *dossier) judgeRounds() {
 		switch {
 		case t.row == nil && !t.late && !d.pool.ledger.Position.Before(t.at):
 			f := d.found(Finding{Identity: OfLedger, Kind: "ledger.missing", Rounds: []string{t.id}, Want: roundText(t.Round, t.at), Got: "no row"})
-			f.mend(d.pool, Action{Kind: "ledger.write", Subject: t.id, Before: "no row", After: roundText(t.Round, t.at), Round: t.Round, At: t.at, Row: true})
+			f.mend(d.pool, Action{Kind: "ledger.write", Subject: t.id, Before: "no row", After: roundText(t.Round, t.at), Round: t.Round, Reason: t.reason(), At: t.at, Row: true})
 		case t.row != nil && (t.row.Round != *t.Round || t.row.Position != t.at || t.row.Source != d.pool.source):
 			f := d.found(Finding{Identity: OfLedger, Kind: "ledger.altered", Rounds: []string{t.id}, Want: roundText(t.Round, t.at),
 				Got: roundText(&t.row.Round, t.row.Position)})
-			f.mend(d.pool, Action{Kind: "ledger.row", Subject: t.id, Before: f.Got, After: f.Want, Round: t.Round, At: t.at})
+			f.mend(d.pool, Action{Kind: "ledger.row", Subject: t.id, Before: f.Got, After: f.Want, Round: t.Round, Reason: t.reason(), At: t.at})
 		case t.row != nil && d.pool.ledger.Position.Before(t.at):
 			if cursor == nil {
 				cursor = d.found(Finding{Identity: OfLedger, Kind: "ledger.ahead", Want: "no row behind the cursor at " + d.pool.ledger.Position.String(),
@@ -211,8 +227,8 @@ func entryText(e Booked) string {
 func (d *dossier) judgeEntries(t *fact, rest map[string][]Booked) {
 	run := reward.RunAccount(d.pool.source.Campaign, d.pool.source.Run)
 	want := map[string]Booked{
-		"player": {Account: reward.UserAccount(d.user), Ref: t.id, Kind: reward.KindGrant, Coins: t.Paid, At: t.SettledAt},
-		"run":    {Account: run, Ref: t.id, Kind: reward.KindGrant, Coins: -t.Paid, At: t.SettledAt},
+		"player": {Account: reward.UserAccount(d.user), Ref: t.id, Kind: t.kind(), Coins: t.Paid, At: t.SettledAt},
+		"run":    {Account: run, Ref: t.id, Kind: t.kind(), Coins: -t.Paid, At: t.SettledAt},
 	}
 	var missing []string
 	for _, side := range []string{"player", "run"} {
@@ -249,7 +265,7 @@ func (d *dossier) judgeEntries(t *fact, rest map[string][]Booked) {
 	}
 	f := d.found(Finding{Identity: OfBook, Kind: "book.missing", Rounds: []string{t.id}, Want: entryText(want[missing[0]]),
 		Got: "no entry of the " + strings.Join(missing, " and the ")})
-	f.mend(d.pool, Action{Kind: "ledger.write", Subject: t.id, Before: f.Got, After: fmt.Sprint(t.Paid, " coins booked"), Round: t.Round, At: t.at,
+	f.mend(d.pool, Action{Kind: "ledger.write", Subject: t.id, Before: f.Got, After: fmt.Sprint(t.Paid, " coins booked"), Round: t.Round, Reason: t.reason(), At: t.at,
 		Gave: slices.Contains(missing, "run"), Got: slices.Contains(missing, "player")})
 }
 
@@ -275,7 +291,7 @@ func (d *dossier) judgeNotices() {
 		switch {
 		case due && !there:
 			f := d.found(Finding{Identity: OfNotices, Kind: "notices.missing", Rounds: []string{t.id}, Want: fmt.Sprint("a notice of ", t.Paid, " coins"), Got: "none"})
-			f.mend(d.pool, Action{Kind: "notice.write", Subject: t.id, Before: "none", After: f.Want, Round: t.Round, At: t.at})
+			f.mend(d.pool, Action{Kind: "notice.write", Subject: t.id, Before: "none", After: f.Want, Round: t.Round, Reason: t.reason(), At: t.at})
 		case due && (n.Coins != t.Paid || n.Kind != reward.KindWin):
 			d.found(Finding{Identity: OfNotices, Kind: "notices.altered", Rounds: []string{t.id}, Want: fmt.Sprint(t.Paid, " coins"), Got: fmt.Sprint(n.Kind, " of ", n.Coins, " coins"),
 				Human: "the player may have read it"})

@@ -238,7 +238,11 @@ func (l *look) count(p *pool, e *event.Entry, stored bool) {
 	}
 	for i := range e.Rounds {
 		p.coins += e.Rounds[i].Paid
-		l.settled(p, e, &e.Rounds[i])
+		var lost *event.Lost
+		if e.Kind == event.KindClaim {
+			lost = &e.Lost[i]
+		}
+		l.settled(p, e, &e.Rounds[i], lost)
 	}
 	p.compare()
 }
@@ -274,8 +278,9 @@ func (u *user) seen(p *pool, at event.Position) {
 	}
 }
 
-// settled adds what a round must have left everywhere.
-func (l *look) settled(p *pool, e *event.Entry, r *event.Round) {
+// settled adds what a round must have left everywhere. lost is of one that its claim paid; one that was paid beside what
+// came since left nothing in the player's hash that is compared.
+func (l *look) settled(p *pool, e *event.Entry, r *event.Round, lost *event.Lost) {
 	if r.ChancesLeft > 0 {
 		l.granted = max(l.granted, r.Number+r.ChancesLeft)
 	}
@@ -286,7 +291,7 @@ func (l *look) settled(p *pool, e *event.Entry, r *event.Round) {
 	u.number = max(u.number, r.Number)
 	u.seen(p, e.Position)
 	print := l.print.round(p.source.Shard, e.Position, r)
-	if u.is(hashed) && !u.asOf.Before(e.Position) {
+	if u.is(hashed) && (lost == nil || !lost.Beside) && !u.asOf.Before(e.Position) {
 		u.set(standOK, u.stand == l.print.stand(r.Number, 0, 0))
 		u.set(resultOK, u.result == print)
 	}
@@ -313,6 +318,6 @@ func (l *look) settled(p *pool, e *event.Entry, r *event.Round) {
 	}
 	if d := l.details[r.User]; d != nil {
 		round := *r // not the entry with all of its rounds
-		d.history = append(d.history, deed{at: e.Position, round: &round})
+		d.history = append(d.history, deed{at: e.Position, round: &round, lost: lost})
 	}
 }

@@ -295,7 +295,7 @@ func (l *look) booked(run string, e Booked) {
 		return
 	}
 	switch movement := l.print.of(number, epoch, abs(e.Coins), e.At); {
-	case !ok || e.Kind != reward.KindGrant || of != player || e.Coins > 0 != isPlayer:
+	case !ok || e.Kind != reward.KindGrant && e.Kind != reward.KindClaim || of != player || e.Coins > 0 != isPlayer:
 		u.set(suspected, true)
 	case isPlayer:
 		u.got -= movement

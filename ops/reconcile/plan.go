@@ -28,6 +28,7 @@ type Action struct {
 	Round    *event.Round   `json:"-"` // ledger.write, ledger.row, notice.write
 	At       event.Position `json:"-"` // of the round's entry; ledger.cursor: to be set
 	From     event.Position `json:"-"` // ledger.cursor: as it is; ledger.count: where the counters were wrong
+	Reason   string         `json:"-"` // of the round's row
 	Row      bool           `json:"-"` // ledger.write: the row is missing
 	Gave     bool           `json:"-"` // ledger.write: the entry of the run's account is missing
 	Got      bool           `json:"-"` // ledger.write: the player's entry is missing

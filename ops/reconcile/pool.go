@@ -110,7 +110,7 @@ func (p *pool) compare() {
 func follow(s event.State, e *event.Entry) event.State {
 	s.Dry = e.State.Dry
 	switch e.Kind {
-	case event.KindEnd:
+	case event.KindEnd, event.KindClaim:
 		paid := e.Paid()
 		s.Left, s.Issued = s.Left-paid, s.Issued+paid
 	case event.KindFund:

@@ -21,6 +21,8 @@ type Ledger interface {
 	Round(ctx context.Context, campaign string, run int64, user string, number int64) (reward.Record, error)
 	LastRound(ctx context.Context, campaign string, run int64, user string) (reward.Record, error)
 	RoundByID(ctx context.Context, id string) (reward.Record, error)
+	Booked(ctx context.Context, source event.Source, at event.Position, id reward.RoundID) (reward.Booked, error)
+	Total(ctx context.Context, campaign string, run int64, user string) (int64, error)
 	Progress(ctx context.Context, campaign string, run int64) (map[int]reward.Shard, error)
 	Sums(ctx context.Context, campaign string, run int64) (reward.Sums, error)
 }
@@ -48,6 +50,9 @@ func RunLedger(t *testing.T, newLedger func(testing.TB) Ledger) {
 		"two at once":        twoAtOnce,
 		"random histories":   randomHistories,
 		"killed half-way":    killedHalfWay,
+		"claims":             claims,
+		"claimed twice":      claimedTwice,
+		"claim behind dead":  claimBehindDead,
 	} {
 		t.Run(name, func(t *testing.T) { exam(t, newLedger(t)) })
 	}

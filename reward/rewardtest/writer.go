@@ -98,6 +98,40 @@ func (w *Writer) End(wins ...Win) event.Entry {
 	return w.Log[len(w.Log)-1]
 }
 
+// Lost is a round whose entry was lost, and where that stood.
+type Lost struct {
+	Round event.Round
+	At    event.Position
+}
+
+// Lose gives what End would have written, as of a host that was lost right after.
+func (w *Writer) Lose(wins ...Win) []Lost {
+	zombie := w.lost()
+	e := zombie.End(wins...)
+	list := make([]Lost, len(e.Rounds))
+	for i, r := range e.Rounds {
+		list[i] = Lost{Round: r, At: e.Position}
+	}
+	return list
+}
+
+// Claim pays what was lost: beside the last round, as it is when later ones were settled.
+func (w *Writer) Claim(lost ...Lost) event.Entry {
+	e := event.Entry{Kind: event.KindClaim}
+	for _, l := range lost {
+		r := l.Round
+		w.state.Issued += r.Paid
+		w.state.Left -= r.Paid
+		w.totals[r.User] += r.Paid
+		w.clock++
+		e.Lost = append(e.Lost, event.Lost{Position: l.At, SettledAt: r.SettledAt, Beside: true, Extra: r.Paid})
+		r.Total, r.SettledAt = w.totals[r.User], w.clock
+		e.Rounds = append(e.Rounds, r)
+	}
+	w.add(e)
+	return w.Last()
+}
+
 func (w *Writer) round(win Win) event.Round {
 	w.state.Issued += win.Paid
 	w.state.Left -= win.Paid

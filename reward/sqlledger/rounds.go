@@ -32,6 +32,18 @@ func (s *Store) LastRound(ctx context.Context, campaign string, run int64, user 
 	return r, nil
 }
 
+// Total is the highest running total of a player in a run: what the rounds have brought, claims included, which are not
+// always in the last round's total.
+func (s *Store) Total(ctx context.Context, campaign string, run int64, user string) (int64, error) {
+	var total int64
+	err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(total), 0) FROM rounds WHERE campaign = ? AND run = ? AND user = ?`,
+		campaign, run, user).Scan(&total)
+	if err != nil {
+		return 0, fmt.Errorf("total of %s.%d: %w", campaign, run, err)
+	}
+	return total, nil
+}
+
 // Passed tells whether the ledger has a later round of the player: entries of a shard come in order, so one with
 // this number will not come any more.
 func (s *Store) Passed(ctx context.Context, campaign string, run int64, user string, number int64) (bool, error) {

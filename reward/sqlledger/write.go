@@ -15,8 +15,8 @@ var insertRounds = sqldb.Insert{Into: "rounds", Columns: []string{
 	"campaign", "run", "user", "number", "start_epoch", "shard", "epoch", "seq", "started_at", "shakes",
 	"elapsed_ms", "computed", "paid", "total", "chances_left", "settled_at"}}
 
-// insertHeld has no default state to lean on.
-var insertHeld = sqldb.Insert{Into: "rounds", Columns: append(slices.Clip(insertRounds.Columns), "state", "reason")}
+// insertTold is for what is held, or was claimed: there is more to tell than the defaults of state and reason do.
+var insertTold = sqldb.Insert{Into: "rounds", Columns: append(slices.Clip(insertRounds.Columns), "state", "reason")}
 
 var insertEntries = sqldb.Insert{Into: "entries", Columns: []string{
 	"account", "booked_at", "ref", "kind", "coins"}}
@@ -41,19 +41,19 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, p reward.Posting) error {
 // writeRounds has no answer to a duplicate: the key's objection is what Apply waits for.
 func (s *Store) writeRounds(ctx context.Context, tx *sql.Tx, p reward.Posting) error {
 	granted := make([]any, 0, len(p.Rounds)*len(s.rounds.Columns))
-	var held []any
+	var told []any
 	for i := range p.Rounds {
 		r := &p.Rounds[i]
-		if r.State == reward.Granted {
+		if r.State == reward.Granted && r.Reason == "" {
 			granted = appendRound(granted, r)
 		} else {
-			held = append(appendRound(held, r), string(r.State), r.Reason)
+			told = append(appendRound(told, r), string(r.State), r.Reason)
 		}
 	}
 	if err := s.rounds.Exec(ctx, tx, granted); err != nil {
 		return err
 	}
-	return insertHeld.Exec(ctx, tx, held)
+	return insertTold.Exec(ctx, tx, told)
 }
 
 func appendRound(flat []any, r *reward.Record) []any {
@@ -95,7 +95,7 @@ func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, p reward.Posting) 
 			account = reward.RunAccount(r.Source.Campaign, r.Source.Run)
 			accounts[r.Source] = account
 		}
-		move(account, reward.UserAccount(r.User), reward.KindGrant, r.ID, r.Paid, r.SettledAt)
+		move(account, reward.UserAccount(r.User), r.Kind(), r.ID, r.Paid, r.SettledAt)
 	}
 	return s.entries.Exec(ctx, tx, append(give, get...))
 }

@@ -80,6 +80,10 @@ func (instant) Result(context.Context, string, string, int64) (game.Result, erro
 	return game.Result{}, nil
 }
 
+func (instant) Redeem(context.Context, string, string) (game.Redeemed, error) {
+	return game.Redeemed{}, nil
+}
+
 func (instant) Level(context.Context, *game.Live) (inventory.Level, bool, error) {
 	return inventory.Level{}, true, nil
 }

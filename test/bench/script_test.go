@@ -55,7 +55,7 @@ func endScript(b *testing.B, source string, batch int) {
 	}
 	pipe := client.Pipeline()
 	for b.Loop() {
-		keys, args := []string{"{a}pool", "{a}out"}, []any{host, roundMS, 60000, 0, 0}
+		keys, args := []string{"{a}pool", "{a}out"}, []any{host, roundMS, 60000, 0, 0, 5000}
 		for range batch {
 			user := fmt.Sprintf("player-%07d", round%players)
 			keys = append(keys, "{a}p:"+user)

@@ -47,6 +47,7 @@ type system struct {
 	t      *testing.T
 	bin    string
 	config string
+	log    string // folder of the api's round log
 	env    []string
 }
 
@@ -83,7 +84,8 @@ func newSystem(t *testing.T, s servers) *system {
 	}
 	sys := &system{t: t, bin: bin, config: filepath.Join(t.TempDir(), "shake.yaml")}
 	sys.env = append(os.Environ(), "SHAKE_DSN="+s.dsn, "SHAKE_KEY=a key for these tests only")
-	s.more += "\nround_log: {dir: " + filepath.Join(t.TempDir(), "round-log") + "}"
+	sys.log = filepath.Join(t.TempDir(), "round-log")
+	s.more += "\nround_log: {dir: " + sys.log + "}"
 	text := fmt.Sprintf(settings, s.namespace, quoted(s.redis), s.cluster, quoted(s.kafka), s.lameDuck, s.more)
 	if err := os.WriteFile(sys.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // The page's course: who plays, what, and which view comes when.
 
-import { Notices, Problem, Session } from '../sdk/client.js';
+import { Claims, Notices, Problem, Session } from '../sdk/client.js';
 import * as board from './board.js';
 import * as lobby from './lobby.js';
 import { permit } from './motion.js';
@@ -13,7 +13,7 @@ import { languages, num, preferred, speak, spoken, t } from './text.js';
 import { trace } from './trace.js';
 import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
 
-const claimAfterMS = [4000, 8000, 15_000]; // coins are in the wallet within seconds; a claim is shown when they are not
+const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
 const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
 
@@ -201,7 +201,7 @@ class Page {
   }
 
   #drop(round) {
-    this.session.store.remove(`claim.${this.session.user}/${round}`); // told of: the coins are booked
+    this.session.forget({ round }); // told of: the coins are booked
     if ($('claim').dataset.round === round) $('claim').hidden = true;
   }
 
@@ -313,20 +313,26 @@ class Page {
     $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : live ? 'back' : 'to_board');
   }
 
-  /** Shows the receipt of a win that the wallet does not show in time. */
+  /** Looks after wins that the wallet does not show in time: their claims are sent, and the player reads what came of it. */
   #claims() {
-    clearTimeout(this.claiming);
-    const look = async (tries) => {
-      const open = await this.session.claims().catch(() => []);
-      if (!open.length) return ($('claim').hidden = true);
-      if (tries >= claimAfterMS.length) {
-        $('claim').hidden = false;
-        $('claim').dataset.round = open[0].round;
-        $('claim-code').textContent = open[0].claim;
-      }
-      this.claiming = setTimeout(look, claimAfterMS[Math.min(tries, claimAfterMS.length - 1)], tries + 1);
-    };
-    this.claiming = setTimeout(look, claimAfterMS[0], 1);
+    this.claiming ??= new Claims(this.session, (open, looks) => this.#claimed(open, looks));
+    this.claiming.watch();
+  }
+
+  #claimed(open, looks) {
+    const told = open.filter((one) => one.state !== 'waiting' || looks >= claimAfter);
+    const one = told.find((claim) => claim.state !== 'paid') ?? told[0];
+    this.claim = one;
+    $('claim').hidden = !one;
+    if (!one) return;
+    $('claim').dataset.round = one.round;
+    $('claim-code').textContent = one.claim;
+    this.#drawClaim();
+  }
+
+  #drawClaim() {
+    const text = this.claim && t(`claim_${this.claim.state}`, { n: this.claim.coins });
+    if (text && $('claim-text').textContent !== text) $('claim-text').textContent = text; // read aloud when it changes
   }
 
   async #loadBoard() {
@@ -435,6 +441,7 @@ class Page {
     countTo($('pool-n'), this.campaign.pool.left);
     this.#draw();
     board.draw(this.board);
+    this.#drawClaim();
     if (view() === 'closed') this.#drawClosed();
     if (this.result) this.#drawResult();
     return true;

@@ -96,11 +96,28 @@ export class Session {
   wallet(options?: { limit?: number; next?: string }): Promise<Wallet>;
   inbox(options?: { limit?: number; next?: string; signal?: AbortSignal }): Promise<Inbox>;
   receipt(id: string): Promise<void>;
+  /** Wins whose coins the wallet has not shown yet. */
   claims(): Promise<Claim[]>;
+  /** Sends a claim. `pending`: the round may be on its way. */
+  redeem(claim: { round: string; claim: string }): Promise<{ status: 'granted' | 'already_granted' | 'pending'; coins?: number }>;
+  /** Drops a claim that the page knows to be paid. */
+  forget(claim: { round: string }): void;
   live(campaign: string, handlers: Handlers): { close(): void };
 }
 
 export function connect(options: Options & Login): Promise<Session>;
+
+/** `waiting`: the wallet does not show it yet; `asked`: it was sent, and may be on its way; `paid`: it was paid, and the
+ * wallet will show it; `empty`: no coin is left for it now; `over`: its run is over. */
+export interface OpenClaim extends Claim { state: 'waiting' | 'asked' | 'paid' | 'empty' | 'over' }
+
+/** Sends claims of wins that the wallet lacks for too long, and tells of all that are open. */
+export class Claims {
+  constructor(session: Session, tell: (open: OpenClaim[], looks: number) => void);
+  /** Begins to look, anew if it has begun before; `looks` are the pauses in ms. */
+  watch(looks?: number[]): void;
+  close(): void;
+}
 
 /** Shows each notice once, also across tabs and reloads, and sends its receipt when it was shown. */
 export class Notices {

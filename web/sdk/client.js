@@ -1,5 +1,6 @@
 // @shake/client: what a page needs to let people play. See README.md; the types are in client.d.ts.
 
+import { Claims } from './claims.js';
 import { Clock } from './clock.js';
 import { Ends } from './ends.js';
 import { backoff, Door, nap, Problem } from './http.js';
@@ -7,7 +8,7 @@ import { follow } from './live.js';
 import { Notices } from './notices.js';
 import { Store } from './store.js';
 
-export { Notices, Problem };
+export { Claims, Notices, Problem };
 
 const startTries = 4;
 const earlyMS = 60_000; // a session that ends so soon is not used any more
@@ -153,5 +154,18 @@ export class Session {
       else open.push(claim);
     }
     return open;
+  }
+
+  /** Sends one of claims(). Gives {status, coins}; status is granted, already_granted, or pending while the round may be on
+   * its way. A claim that the ledger has is dropped; others stay until the wallet shows their coins. */
+  async redeem(claim) {
+    const { body } = await this.call('POST', '/v1/claims', { body: JSON.stringify({ claim: claim.claim }) });
+    if (body.status === 'already_granted') this.forget(claim);
+    return body;
+  }
+
+  /** Drops a claim. */
+  forget({ round }) {
+    this.store.remove(`claim.${this.user}/${round}`);
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { connect, Session } from '../sdk/client.js';
+import { Claims, connect, Session } from '../sdk/client.js';
 import { backoff } from '../sdk/http.js';
 import { events } from '../sdk/live.js';
 import { Notices } from '../sdk/notices.js';
@@ -85,6 +85,49 @@ test('a claim stays until the wallet shows its coins', async () => {
   assert.deepEqual((await s.claims()).map((c) => c.claim), ['C']);
   entries = [{ round: result.round }];
   assert.deepEqual(await s.claims(), []);
+});
+
+const claimsOf = (keep, ...claims) => claims.forEach((c) => keep.setItem(`shake.claim.ann/${c.round}`, JSON.stringify({ campaign: 'demo', coins: 5, ...c })));
+
+test('a claim that the wallet lacks for long is sent, kept when granted, dropped when the ledger has it', async () => {
+  const keep = storage();
+  const answers = { old: ['pending', 'granted', 'granted', 'already_granted'] };
+  const { session: s, calls } = await logged((call) => {
+    if (call.path.startsWith('/v1/wallet')) return json(200, { balance: 0, entries: [], next: null });
+    const status = answers[JSON.parse(call.body).claim].shift();
+    return status === 'pending' ? json(202, { status }) : json(200, { status, coins: 5 });
+  }, keep);
+  claimsOf(keep, { round: 'demo.1.1.ann.1', claim: 'old', at: Date.now() - 60_000 }, { round: 'demo.1.1.ann.2', claim: 'young', at: Date.now() });
+  const told = [];
+  const claims = new Claims(s, (open, looks) => told.push([looks, ...open.map((c) => `${c.claim} ${c.state}`)]));
+  claims.watch([5, 5, 5, 5, 5]);
+  await until(() => told.length === 5);
+  assert.deepEqual(told, [
+    [1, 'old asked', 'young waiting'], [2, 'old paid', 'young waiting'], [3, 'old paid', 'young waiting'], [4, 'old paid', 'young waiting'], [5, 'young waiting'],
+  ]);
+  assert.equal(keep.getItem('shake.claim.ann/demo.1.1.ann.1'), null);
+  assert.deepEqual(calls.filter((c) => c.path === '/v1/claims').map((c) => c.body), Array(4).fill('{"claim":"old"}'));
+});
+
+test('a claim that can not be paid is told of, and sent no more where nothing will ever pay it', async () => {
+  const keep = storage();
+  const { session: s, calls } = await logged((call) => {
+    if (call.path.startsWith('/v1/wallet')) return json(200, { balance: 0, entries: [], next: null });
+    if (call.body.includes('dry')) return problem(409, 'pool_empty');
+    return call.body.includes('late') ? problem(409, 'not_live') : problem(503, 'busy');
+  }, keep);
+  const at = Date.now() - 60_000;
+  claimsOf(keep, { round: 'demo.1.1.ann.1', claim: 'dry', at }, { round: 'demo.1.1.ann.2', claim: 'late', at }, { round: 'demo.1.1.ann.3', claim: 'busy', at },
+    { round: 'demo.1.1.ann.4', claim: 'ancient', at: at - 30 * 24 * 3600_000 });
+  let told;
+  let looks = 0;
+  const claims = new Claims(s, (open, n) => ([told, looks] = [open.map((c) => `${c.claim} ${c.state}`), n]));
+  claims.watch([5, 5, 5]);
+  await until(() => looks === 3);
+  claims.close();
+  assert.deepEqual(told, ['dry empty', 'late over', 'busy waiting']);
+  const sent = calls.filter((c) => c.path === '/v1/claims').map((c) => JSON.parse(c.body).claim);
+  assert.deepEqual(['dry', 'late', 'busy', 'ancient'].map((one) => sent.filter((c) => c === one).length), [3, 1, 3, 0]);
 });
 
 test('a stored session is used again by who it belongs to, and renewed when it is over', async () => {

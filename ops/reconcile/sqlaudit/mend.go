@@ -149,8 +149,8 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, a *reconcile.Action) (boo
 		return false, ignoreNone(err)
 	}
 	if a.Row {
-		n, err := sqldb.Insert{Into: "rounds", Columns: roundColumns, End: s.db.Keep("campaign", "run", "user", "number", "start_epoch")}.
-			Count(ctx, tx, roundValues(a))
+		n, err := sqldb.Insert{Into: "rounds", Columns: append(slices.Clone(roundColumns), "reason"), End: s.db.Keep("campaign", "run", "user", "number", "start_epoch")}.
+			Count(ctx, tx, append(roundValues(a), a.Reason))
 		if err != nil || n == 0 {
 			return false, err
 		}
@@ -173,10 +173,10 @@ func ignoreNone(err error) error {
 
 // enter books the sides that are missing.
 func (s *Store) enter(ctx context.Context, tx *sql.Tx, a *reconcile.Action) (bool, error) {
-	r, ref := a.Round, a.Round.ID(a.Source)
+	r, ref, kind := a.Round, a.Round.ID(a.Source), reward.Record{Reason: a.Reason}.Kind()
 	in := sqldb.Insert{Into: "entries", Columns: []string{"account", "booked_at", "ref", "kind", "coins"}, End: s.db.Keep("account", "booked_at", "ref", "kind")}
 	if a.Gave {
-		if err := in.Exec(ctx, tx, []any{reward.RunAccount(a.Source.Campaign, a.Source.Run), r.SettledAt, ref, reward.KindGrant, -r.Paid}); err != nil {
+		if err := in.Exec(ctx, tx, []any{reward.RunAccount(a.Source.Campaign, a.Source.Run), r.SettledAt, ref, kind, -r.Paid}); err != nil {
 			return false, err
 		}
 	}
@@ -188,11 +188,11 @@ func (s *Store) enter(ctx context.Context, tx *sql.Tx, a *reconcile.Action) (boo
 		return false, err
 	}
 	var there int
-	err = tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM entries WHERE account = ? AND ref = ? AND kind = ?", reward.UserAccount(r.User), ref, reward.KindGrant).Scan(&there)
+	err = tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM entries WHERE account = ? AND ref = ? AND kind = ?", reward.UserAccount(r.User), ref, kind).Scan(&there)
 	if err != nil || there > 0 {
 		return false, err
 	}
-	if err := in.Exec(ctx, tx, []any{reward.UserAccount(r.User), r.SettledAt, ref, reward.KindGrant, r.Paid}); err != nil {
+	if err := in.Exec(ctx, tx, []any{reward.UserAccount(r.User), r.SettledAt, ref, kind, r.Paid}); err != nil {
 		return false, err
 	}
 	if w.Balance != w.Sum { // it had the coins before, or is another repair's
