@@ -18,7 +18,7 @@ type ReconcileCmd struct {
 	target
 	JSON     bool   `help:"One JSON document."`
 	Number   int64  `name:"run" help:"Run of the campaign. Default: its present one."`
-	Counters bool   `help:"Compare the counters alone, which takes no longer than a second, and reads no round."`
+	Counters bool   `help:"Compare the counters alone; no round is read."`
 	Repair   bool   `help:"Plan what can be repaired without a doubt, and show it. Nothing is changed without --apply."`
 	Apply    string `placeholder:"PLAN" help:"With --repair: carry out the plan of this id, if it is still what follows from what is found."`
 	By       string `env:"USER" help:"With --apply: who repairs, for the record."`

@@ -291,10 +291,10 @@ func waitForSettled(t *testing.T, s *stack, c *game.Campaign) *game.Campaign {
 // takes minutes, most of them to write the rounds, so it is for who asks: SHAKE_MILLION=1, or another number of players.
 func TestReconcile_million(t *testing.T) {
 	players, _ := strconv.Atoi(os.Getenv("SHAKE_MILLION"))
-	names := []string{"real", "embedded"}
+	names := []string{"real"} // an embedded Redis takes very long to be filled
 	switch players {
 	case 0:
-		players, names = 300, names[1:]
+		players, names = 300, []string{"embedded"}
 	case 1:
 		players = 250_000
 	}
