@@ -2,9 +2,11 @@ package redisgame_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/shake-live/shake/event"
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/game/gametest"
 	"github.com/shake-live/shake/internal/redisdb"
@@ -53,16 +55,29 @@ func TestSafe_onlyWhereAReplicaHasIt(t *testing.T) {
 		}
 		return st.Last.Safe
 	}
+	claim := func(s *stores, user string) bool {
+		t.Helper()
+		now := time.Now().UnixMilli()
+		coins, err := s.rounds.Claim(ctx, c, game.ClaimRequest{Granted: 5, Claim: game.Claim{Campaign: c.ID, Run: c.Run, At: event.Position{Seq: 1}, Round: event.Round{
+			User: user, Number: 1, StartedAt: now - 5000, Shakes: 3, ElapsedMS: 1000, Computed: 4, Paid: 4, Total: 4, SettledAt: now - 4000,
+		}}})
+		if err != nil && !errors.Is(err, game.ErrPending) || err == nil && coins != 4 {
+			t.Fatalf("claim: got %d, %v, want 4 coins, or to wait", coins, err)
+		}
+		return err == nil
+	}
 	replica.Pause()
 	for name, safe := range map[string]bool{
 		"the end": settle(s), "the same end": settle(s), "the same end elsewhere": settle(another()), "a look": read(s), "a look from elsewhere": read(another()),
+		"a claim": claim(s, "bob"), "the same claim": claim(s, "bob"), "the same claim elsewhere": claim(another(), "bob"),
+		"a claim beside": claim(s, "ann"), "the same beside": claim(s, "ann"), "the same beside elsewhere": claim(another(), "ann"),
 	} {
 		if safe {
 			t.Errorf("%s counts as safe while the replica stands still", name)
 		}
 	}
 	replica.Resume()
-	for giveUp := time.Now().Add(10 * time.Second); !settle(s) || !read(another()); time.Sleep(50 * time.Millisecond) {
+	for giveUp := time.Now().Add(10 * time.Second); !settle(s) || !read(another()) || !claim(s, "bob") || !claim(another(), "ann"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(giveUp) {
 			t.Fatal("it never becomes safe although the replica goes on")
 		}
