@@ -7,6 +7,10 @@ import { events } from '../sdk/live.js';
 import { Notices } from '../sdk/notices.js';
 import { fake, json, problem, storage } from './fake.mjs';
 
+// The window's events, which node has not.
+const page = new EventTarget();
+for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) globalThis[name] ??= page[name].bind(page);
+
 const session = { token: 'T', user: 'ann', market: 'SG', expires_at: '2999-01-01T00:00:00.000Z' };
 const result = { round: 'demo.1.1.ann.1', number: 1, coins: 20, total: 20, prize: null, chances_left: 4, claim: 'C', settled_at: '2026-11-11T12:00:00.000Z' };
 
@@ -39,6 +43,28 @@ test('an end is sent again, byte for byte, until it is answered', async () => {
   assert.ok(waits.includes('pending') && waits.includes('offline'), `told of ${waits}`);
 });
 
+test('what is not ours on the way is a wait: the end stays stored and goes on being sent', async () => {
+  const html = (status) => () => new Response('<html>Sign in to the Wi-Fi</html>', { status, headers: { 'Content-Type': 'text/html' } });
+  const troubles = [html(403), html(401), html(511), html(200), () => new Response(null, { status: 204 }), () => new Response('', { status: 403 }), () => json(200, { ok: true }),
+    () => json(200, null), () => json(404, { code: 'not_found' }), () => json(403, { error: 'blocked' }), () => problem(418, 'of_a_later_version'), () => problem(403, 'forbidden')];
+  const all = troubles.length;
+  const keep = storage();
+  const waits = [];
+  const kept = [];
+  const { session: s, ends, calls } = await logged((call) => {
+    kept.push(Boolean(keep.getItem('shake.end.ann/demo/1')));
+    return troubles.length ? troubles.shift()() : json(200, result);
+  }, keep);
+  const sent = s.end('demo', 1, 'R', 60, undefined, { onWait: (why) => waits.push(why) });
+  const hurry = setInterval(() => dispatchEvent(new Event('online')), 5); // waits end early
+  assert.deepEqual(await sent, result);
+  clearInterval(hurry);
+  assert.equal(ends().length, all + 1);
+  assert.ok(kept.every(Boolean), 'stored until it is answered');
+  assert.equal(calls.filter((c) => c.path === '/v1/sessions').length, 1, "a portal's 401 logs nobody out");
+  assert.ok(waits.includes('unreadable'));
+});
+
 test('an end that an earlier page left is sent by the next one, with its body', async () => {
   const keep = storage();
   keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now() }));
@@ -67,13 +93,13 @@ test('two tabs that end one round send one body', async () => {
 test('a no is final, a conflict gives the result that counts, a lost session keeps the end', async () => {
   const keep = storage();
   const { session: s } = await logged((call) => {
-    if (call.method === 'GET') return json(200, result);
+    if (call.method === 'GET') return json(200, { ...result, number: 2 });
     if (call.path.includes('/rounds/1/')) return problem(409, 'too_late');
     if (call.path.includes('/rounds/2/')) return problem(409, 'conflicting_repeat');
     return problem(401, 'session_expired');
   }, keep);
   await assert.rejects(s.end('demo', 1, 'R', 1), { code: 'too_late' });
-  assert.deepEqual(await s.end('demo', 2, 'R', 1), result);
+  assert.equal((await s.end('demo', 2, 'R', 1)).number, 2);
   await assert.rejects(s.end('demo', 3, 'R', 1), { status: 401 });
   assert.deepEqual(s.ends.pending().map((end) => end.number), [3]);
 });

@@ -12,7 +12,7 @@ export function fake(answer) {
 
 export const json = (status, body, headers = {}) => new Response(body === undefined ? null : JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
 
-export const problem = (status, code, headers) => json(status, { status, code, title: code, detail: '', request_id: 'x' }, headers);
+export const problem = (status, code, headers) => json(status, { status, code, title: code, detail: '', request_id: 'x' }, { 'Content-Type': 'application/problem+json', ...headers });
 
 /** localStorage, as far as the SDK uses it. */
 export function storage() {
