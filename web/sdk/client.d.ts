@@ -35,6 +35,9 @@ export interface Options {
   url?: string;
   fetch?: typeof fetch;
   storage?: Storage;
+  /** An id of this browser, 1 to 64 printable characters without spaces. Left out, a random one is made once and kept in
+   * the storage; '' sends none. */
+  device?: string;
 }
 
 export interface Login { provider: string; credential: string; market?: string }
@@ -76,6 +79,8 @@ export class Session {
   readonly token: string;
   readonly user: string;
   readonly market: string;
+  /** Who vouched for the last login in this browser, also after a logout; '' if nobody has. */
+  readonly provider: string;
   /** ms since 1970 */
   readonly expiresAt: number;
   readonly clock: Clock;
@@ -84,7 +89,10 @@ export class Session {
     resume(options?: EndOptions): { campaign: string; number: number; result: Promise<Result> }[];
   };
   login(login: Login): Promise<this>;
+  /** Takes up the session that is stored. Tells whether there was one that still holds. */
   resume(): boolean;
+  /** Exchanges the session for one that holds longer, once for all tabs; it is called by itself, in time. */
+  renew(): Promise<boolean>;
   logout(): void;
   campaigns(market?: string): Promise<Campaign[]>;
   campaign(id: string, options?: { etag?: string; signal?: AbortSignal }): Promise<{ campaign: Campaign | null; etag: string }>;

@@ -11,6 +11,11 @@ import { fake, json, problem, pusher, storage } from './fake.mjs';
 const page = new EventTarget();
 for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) globalThis[name] ??= page[name].bind(page);
 
+// The browser's locks, where node has none.
+let last = Promise.resolve();
+const locks = { request: (_, fn) => (last = last.then(fn, fn)) };
+if (!globalThis.navigator?.locks) Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+
 const session = { token: 'T', user: 'ann', market: 'SG', expires_at: '2999-01-01T00:00:00.000Z' };
 const result = { round: 'demo.1.1.ann.1', number: 1, coins: 20, total: 20, prize: null, chances_left: 4, claim: 'C', settled_at: '2026-11-11T12:00:00.000Z' };
 
@@ -115,15 +120,83 @@ test('a claim stays until the wallet shows its coins', async () => {
 
 test('a stored session is used again by who it belongs to, and renewed when it is over', async () => {
   const { keep, calls } = await logged(() => json(200, {}));
-  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, { ...session, token: 'U' }) : n === 1 ? problem(401, 'session_expired') : json(200, { chances_left: 1 })));
+  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, { ...session, token: 'U' }) : n <= 2 ? problem(401, 'session_expired') : json(200, { chances_left: 1 })));
   const again = await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: keep });
   assert.equal(again.token, 'T');
   assert.equal(server.calls.length, 0);
   assert.equal(calls.length, 1);
   assert.equal((await again.me('demo')).chances_left, 1);
-  assert.deepEqual(server.calls.map((c) => c.headers.Authorization), ['Bearer T', undefined, 'Bearer U']);
+  assert.deepEqual(server.calls.map((c) => c.path + ' ' + c.headers.Authorization), [
+    '/v1/campaigns/demo/me Bearer T', '/v1/sessions/renew Bearer T', '/v1/sessions undefined', '/v1/campaigns/demo/me Bearer U',
+  ]);
   const bob = await connect({ url: 'http://shake', provider: 'dev', credential: 'bob', market: 'SG', fetch: server.fetch, storage: keep });
   assert.equal(bob.token, 'U');
+});
+
+const kept = (stored) => {
+  const keep = storage();
+  keep.setItem('shake.session', JSON.stringify(stored));
+  return keep;
+};
+const inMS = (ms) => new Date(Date.now() + ms).toISOString();
+
+test('a session is renewed before it is over, once for all tabs', async () => {
+  const keep = storage();
+  let renewals = 0;
+  const server = fake(({ path }) => {
+    if (path === '/v1/sessions') return json(200, { ...session, expires_at: inMS(60_400) });
+    if (path === '/v1/sessions/renew') return sleep(20).then(() => json(200, { ...session, token: `R${++renewals}`, expires_at: inMS(3600_000) }));
+    return json(200, {});
+  });
+  const login = { url: 'http://shake', provider: 'acme', credential: 'secret', market: 'SG', fetch: server.fetch, storage: keep };
+  const one = await connect(login);
+  const { expires_at: until, ...stored } = JSON.parse(keep.getItem('shake.session'));
+  keep.setItem('shake.session', JSON.stringify({ ...stored, expires_at: until, since: Date.now() - 119_600 })); // of a life of 180 s a third is left in 0.4 s
+  const tabs = [0, 1, 2].map(() => new Session({ url: 'http://shake', fetch: server.fetch, storage: keep }));
+  for (const tab of tabs) assert.ok(tab.resume());
+  await sleep(100);
+  await Promise.all(tabs.map((tab) => tab.me('demo'))); // whoever is asked first, renews
+  await sleep(500);
+  await Promise.all(tabs.map((tab) => tab.me('demo')));
+  assert.deepEqual(tabs.map((tab) => tab.token), ['R1', 'R1', 'R1'], `${renewals} renewals`);
+  assert.equal(await one.renew(), true);
+  assert.equal(one.token, 'R1');
+  assert.ok(!keep.getItem('shake.session').includes('secret'));
+});
+
+test('a session that the server calls expired is renewed once, and where it can\'t be, the problem is told', async () => {
+  let lifetimeOver = false;
+  const server = fake(({ path, headers }) => {
+    if (path === '/v1/sessions') return json(200, session);
+    if (path === '/v1/sessions/renew') return lifetimeOver ? problem(401, 'session_expired') : json(200, { ...session, token: 'R' });
+    return headers.Authorization === 'Bearer R' && !lifetimeOver ? json(200, { chances_left: 3 }) : problem(401, 'session_expired');
+  });
+  const s = await connect({ url: 'http://shake', provider: 'acme', credential: 'x', market: 'SG', fetch: server.fetch, storage: storage() });
+  const both = await Promise.all([s.me('demo'), s.me('demo')]);
+  assert.deepEqual(both.map((me) => me.chances_left), [3, 3]);
+  assert.equal(server.calls.filter((c) => c.path === '/v1/sessions/renew').length, 1);
+  lifetimeOver = true;
+  const later = new Session({ url: 'http://shake', fetch: server.fetch, storage: kept(s.store.get('session')) });
+  assert.ok(later.resume());
+  await assert.rejects(later.me('demo'), { code: 'session_expired' });
+  assert.equal(later.provider, 'acme', 'the page knows which app to send the player to');
+});
+
+test('a login tells the browser\'s device, one and the same, unless the host wants another or none', async () => {
+  const keep = storage();
+  const { calls } = await logged(() => json(200, {}), keep);
+  const { device } = JSON.parse(calls[0].body);
+  assert.match(device, /^[0-9a-f]{32}$/);
+  const again = await (async () => {
+    keep.removeItem('shake.session');
+    return logged(() => json(200, {}), keep);
+  })();
+  assert.equal(JSON.parse(again.calls[0].body).device, device);
+  for (const [option, sent] of [['phone-7', 'phone-7'], ['', undefined]]) {
+    const server = fake(() => json(200, session));
+    await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: storage(), device: option });
+    assert.equal(JSON.parse(server.calls[0].body).device, sent);
+  }
 });
 
 test('the clock is within 50 ms of the server on a network that stalls', async () => {
