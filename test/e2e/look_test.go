@@ -125,6 +125,45 @@ func TestLanguages_fitSmallPhones(t *testing.T) {
 	p.until(`document.documentElement.lang === 'pt-BR'`) // the choice is kept
 }
 
+// broken lists words that stand on two lines, without a hyphen of theirs.
+const broken = `(() => {
+	const found = [];
+	const root = document.querySelector('main section:not([hidden])');
+	for (const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); walk.nextNode(); ) {
+		const node = walk.currentNode;
+		if (!node.parentElement.getClientRects().length || node.parentElement.closest('.sr, .digits, code, .name, .eyebrow-name')) continue;
+		for (const word of node.data.matchAll(/[\p{L}\p{N}]{2,}/gu)) {
+			const range = document.createRange();
+			range.setStart(node, word.index);
+			range.setEnd(node, word.index + word[0].length);
+			if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) found.push(word[0]);
+		}
+	}
+	return found;
+})()`
+
+// Twice the text on the smallest phone: nothing scrolls sideways, and no word is torn.
+func TestText_twiceAsLarge(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	p.join("large")
+	p.live()
+	p.media("prefers-reduced-motion", "reduce")
+	p.do(chromedp.EmulateViewport(320, 568, chromedp.EmulateMobile, chromedp.EmulateTouch))
+	for _, tag := range []string{"en", "id", "vi", "pt", "th", "zh"} {
+		js[any](p, fmt.Sprintf(`(() => { const lang = document.getElementById('lang'); lang.value = %q; lang.dispatchEvent(new Event('change')); document.documentElement.style.fontSize = '200%%'; })()`, tag))
+		p.until(fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, tag))
+		for _, stage := range stages {
+			p.stage(stage)
+			if wide := js[[]string](p, overflow); len(wide) > 0 {
+				t.Errorf("%s, %s: too wide: %s", tag, stage, strings.Join(wide, "; "))
+			}
+			if torn := js[[]string](p, broken); len(torn) > 0 && tag != "th" && tag != "zh" {
+				t.Errorf("%s, %s: torn: %s", tag, stage, strings.Join(torn, ", "))
+			}
+		}
+	}
+}
+
 // Whoever goes by the tab key sees where he is, in the order of the page.
 func TestFocus_isSeen(t *testing.T) {
 	p := open(t, demo(t).door(t))

@@ -223,14 +223,17 @@ class Page {
         lobby.pool(this.campaign.pool);
       },
       stage: (stage) => this.#staged(stage),
-      board: (news) => this.#drawBoard({ ...news, me: news.entries.find((e) => e.user === this.session.user) ?? this.board.me }),
+      board: (news) => (this.boardComes = true) && this.#drawBoard({ ...news, me: news.entries.find((e) => e.user === this.session.user) ?? this.board.me }),
       notice: (notice) => this.notices.take(notice),
-      mode: (mode) => (document.body.dataset.live = mode),
+      mode: (mode) => {
+        document.body.dataset.live = mode;
+        this.boardComes = false;
+      },
     });
     clearInterval(this.boarding);
     this.boarding = setInterval(() => {
       const seen = (view() === 'result' || view() === 'closed') && document.visibilityState === 'visible';
-      if (seen && !this.board.final) this.#loadBoard();
+      if (seen && !this.board.final && !this.boardComes && this.session.token) this.#loadBoard();
     }, boardEveryMS * (0.8 + 0.4 * Math.random()));
   }
 

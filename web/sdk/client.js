@@ -168,14 +168,15 @@ export class Session {
 
   async campaigns(market = this.market) {
     const query = market ? `?market=${encodeURIComponent(market)}` : '';
-    return (await this.door.call('GET', `/v1/campaigns${query}`)).body.campaigns;
+    return (await this.door.call('GET', `/v1/campaigns${query}`, { shared: true })).body.campaigns;
   }
 
-  /** {campaign, etag}; campaign is null while it is the one that the etag names. */
+  /** {campaign, etag}; campaign is null while it is the one that the etag names. The browser sends If-None-Match by itself;
+   * a header of ours would make it ask past every cache. */
   async campaign(id, { etag, signal } = {}) {
-    const headers = etag ? { 'If-None-Match': etag } : {};
-    const answer = await this.door.call('GET', `/v1/campaigns/${encodeURIComponent(id)}`, { headers, signal });
-    return { campaign: answer.status === 304 ? null : answer.body, etag: answer.headers.get('ETag') ?? '' };
+    const answer = await this.door.call('GET', `/v1/campaigns/${encodeURIComponent(id)}`, { signal, shared: true });
+    const now = answer.headers.get('ETag') ?? '';
+    return { campaign: answer.status === 304 || (etag && now === etag) ? null : answer.body, etag: now };
   }
 
   async me(campaign) {

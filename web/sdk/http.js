@@ -29,8 +29,9 @@ export class Door {
     this.fetch = fetcher;
   }
 
-  /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. */
-  async call(method, path, { token, body, headers, signal } = {}) {
+  /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. What is the same for everybody
+   * (shared) may come from a cache of the browser or of a CDN, and is asked for again the way those know. */
+  async call(method, path, { token, body, headers, signal, shared = false } = {}) {
     const head = { Accept: 'application/json', ...headers };
     if (token) head.Authorization = `Bearer ${token}`;
     if (body !== undefined) head['Content-Type'] = 'application/json';
@@ -39,7 +40,7 @@ export class Door {
     signal?.addEventListener('abort', cancel);
     const timer = setTimeout(cancel, answerMS);
     try {
-      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: 'no-store', credentials: 'omit' });
+      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: shared ? 'default' : 'no-store', credentials: 'omit' });
       const text = await answer.text();
       return this.#read(answer, text);
     } catch (err) {

@@ -217,6 +217,36 @@ test('the clock is within 50 ms of the server on a network that stalls', async (
   }
 });
 
+test('the clock does not jump with the device\'s, and is measured anew after a step or a sleep', async () => {
+  const { now: wall } = Date;
+  const { now: steady } = performance;
+  const really = () => steady.call(performance) + 5000;
+  const server = fake(() => json(200, { server_time: new Date(1.8e12 + really()).toISOString() }));
+  const s = new Session({ url: 'http://shake', fetch: server.fetch, storage: storage() });
+  await s.clock.sync(1);
+  const off = () => Math.abs(s.clock.now() - 1.8e12 - really());
+  assert.ok(off() < 20, `${off()} ms off`);
+  try {
+    const asked = server.calls.length;
+    Date.now = () => wall() - 3600_000; // somebody sets the time
+    for (let i = 0; i < 20; i++) assert.ok(off() < 20, `${off()} ms off after the step`);
+    await until(() => server.calls.length === asked + 3);
+    await sleep(20);
+    let slept = 30_000; // the monotonic clock stood still
+    performance.now = () => steady.call(performance) - slept;
+    s.clock.now();
+    await until(() => server.calls.length >= asked + 6);
+    await sleep(20);
+    assert.ok(off() < 20, `${off()} ms off after a sleep`);
+    for (let i = 0; i < 20; i++) s.clock.now();
+    await sleep(20);
+    assert.equal(server.calls.length, asked + 6, 'once for each');
+  } finally {
+    Date.now = wall;
+    delete performance.now;
+  }
+});
+
 test('the stream is parsed however it is cut', async () => {
   const text = ': hello\r\n\r\nid: 7\r\nevent: pool\r\ndata: {"left":\r\ndata: 1}\r\n\r\nevent: stage\ndata: {}\n\n\nid: 8\rdata: é\r\rdata: lost';
   const bytes = new TextEncoder().encode(text);
@@ -250,17 +280,20 @@ test('a stream that breaks is taken up behind its last event', async () => {
   assert.ok(asked.every((c) => c.headers.Authorization === 'Bearer T' && !c.path.includes('T')), 'the token is in the header alone');
 });
 
-test('without a stream it polls, and asks only for what has changed', async () => {
+test('without a stream it polls by way of caches, and tells only what has changed', async () => {
   const { session: s, calls } = await logged((call) => {
     if (call.path.startsWith('/v1/live')) return problem(404, 'not_found');
     if (call.path.startsWith('/v1/inbox')) return json(200, { notices: [{ id: 'n1', receipted_at: null }, { id: 'n0', receipted_at: 'x' }], next: null });
-    return call.headers['If-None-Match'] === '"a"' ? new Response(null, { status: 304, headers: { ETag: '"a"' } }) : json(200, { id: 'demo', stage: 'live', version: 1, pool: { left: 5 } }, { ETag: '"a"' });
+    return json(200, { id: 'demo', stage: 'live', version: 1, pool: { left: 5 } }, { ETag: '"a"' });
   });
   const told = [];
   const live = s.live('demo', { mode: (m) => told.push(m), pool: (p) => told.push(p.left), notice: (n) => told.push(n.id) });
   await until(() => calls.filter((c) => c.path === '/v1/campaigns/demo').length >= 2);
   live.close();
   assert.deepEqual(told, ['poll', 5, 'n1']);
+  const asked = calls.filter((c) => c.path.startsWith('/v1/campaigns/'));
+  assert.ok(asked.every((c) => c.cache === 'default' && !('If-None-Match' in c.headers)), 'the browser and a CDN may answer');
+  assert.ok(calls.filter((c) => c.path.startsWith('/v1/inbox')).every((c) => c.cache === 'no-store'), "nobody answers for what is one player's");
 });
 
 test('a notice is shown in one of two tabs, once, and its receipt is sent again', async () => {

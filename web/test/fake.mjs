@@ -3,7 +3,7 @@
 export function fake(answer) {
   const calls = [];
   const fetch = async (url, options = {}) => {
-    const call = { method: options.method ?? 'GET', path: url.replace(/^http:\/\/shake/, ''), body: options.body, headers: options.headers ?? {}, signal: options.signal };
+    const call = { method: options.method ?? 'GET', path: url.replace(/^http:\/\/shake/, ''), body: options.body, headers: options.headers ?? {}, signal: options.signal, cache: options.cache };
     calls.push(call);
     return answer(call, calls.length);
   };
