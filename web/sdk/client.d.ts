@@ -40,9 +40,10 @@ export interface Options {
   device?: string;
 }
 
-export interface Login { provider: string; credential: string; market?: string }
+export interface Login { provider: string; credential: string; /** Two capital letters. */ market: string }
 
-/** What was answered instead. `code` is one of docs/openapi.yaml, or `offline` or `unreadable`. */
+/** What was answered instead. `code` is one of docs/openapi.yaml, or, with the status 0, `offline` (no answer) or
+ * `unreadable` (an answer that is not ours). */
 export class Problem extends Error {
   status: number; code: string; detail: string; requestID: string; nextNumber?: number; retryAfterMS: number;
   /** Whether the same call may well be answered otherwise in a moment. */
@@ -54,6 +55,7 @@ export interface Clock {
   sync(samples?: number): Promise<Clock>;
   /** The server's time now, in ms since 1970. */
   now(): number;
+  /** What the server's clock is ahead of the device's. */
   readonly offsetMS: number;
   /** The most by which now() was wrong when it was measured. */
   readonly errorMS: number;
@@ -106,6 +108,10 @@ export class Session {
   receipt(id: string): Promise<void>;
   claims(): Promise<Claim[]>;
   live(campaign: string, handlers: Handlers): { close(): void };
+  /** Any other call in the player's name. */
+  call(method: string, path: string, options?: { body?: string; headers?: Record<string, string>; signal?: AbortSignal }): Promise<{
+    status: number; headers: Headers; body: any; retryAfterMS: number;
+  }>;
 }
 
 export function connect(options: Options & Login): Promise<Session>;

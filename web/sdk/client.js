@@ -96,7 +96,7 @@ export class Session {
       this.#keep({ ...stored, provider: this.provider, ...body });
       return true;
     } catch (problem) {
-      if (problem.status === 401) return this.#plan(Infinity), false; // not any more: it goes on until it is over
+      if (!problem.passes) return this.#plan(Infinity), false; // not any more: it goes on until it is over
       this.#plan(this.clock.now() + renewAgainMS * (1 + Math.random()));
       throw problem;
     }
