@@ -198,7 +198,8 @@ class Page {
       trace('lobby').kick(1.2);
       navigator.vibrate?.([60, 40, 60]);
       if (document.activeElement === document.body || document.activeElement === $('lobby-h')) $('go').focus({ preventScroll: true });
-    } else if (['lobby', 'closed', 'join'].includes(view())) this.#settleView();
+    } else if (view() === 'lobby' || view() === 'closed') this.#settleView();
+    else if (view() === 'join' && stage === 'closed') this.#settleView(); // nobody is taken from typing by a start
     else if (view() === 'result') this.#again();
   }
 
@@ -404,8 +405,9 @@ class Page {
     trace('closed').kick(1.2); // the last tremor runs out
     if (this.here) await apart(spreadMS);
     this.here = true;
+    if (!this.session.token) return; // boards are for players
     await this.#loadBoard();
-    if (this.session.token) await this.#standing();
+    await this.#standing();
     if (view() === 'closed') this.#drawClosed();
   }
 
