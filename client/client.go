@@ -13,14 +13,16 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // Client is one player. Its methods may be called from many goroutines once it has logged in.
 type Client struct {
-	base  string
-	http  *http.Client
-	token string
+	base    string
+	http    *http.Client
+	session atomic.Pointer[Session]
 }
 
 // Timeout bounds each attempt of a call whose context has no earlier deadline.
@@ -37,7 +39,7 @@ func New(base string, h *http.Client) *Client {
 // Error is a problem that the door answered with.
 type Error struct {
 	Status     int           `json:"status"`
-	Code       string        `json:"code"` // stable; see docs/openapi.yaml
+	Code       string        `json:"code"` // stable; see docs/openapi.yaml. Empty: somebody on the way has answered
 	Detail     string        `json:"detail"`
 	RequestID  string        `json:"request_id"`
 	NextNumber int64         `json:"next_number"` // of a wrong_number
@@ -48,6 +50,9 @@ func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Cod
 
 // ErrPending says that a result is not safe yet: ask again.
 var ErrPending = errors.New("shake: result is pending")
+
+// errNotOurs is an answer that the door can't have given: somebody on the way has.
+var errNotOurs = errors.New("shake: not an answer of the door")
 
 // Session is who is playing.
 type Session struct {
@@ -70,10 +75,32 @@ func (c *Client) Login(ctx context.Context, l Login) (Session, error) {
 	var s Session
 	err := c.call(ctx, http.MethodPost, "/v1/sessions", l, &s)
 	if err == nil {
-		c.token = s.Token
+		c.session.Store(&s)
 	}
 	return s, err
 }
+
+// Renew exchanges the session for one that holds longer and plays in that from here on; call it before ExpiresAt. From
+// some time after the login on (session_lifetime of the server) it is answered session_expired: log in again then.
+func (c *Client) Renew(ctx context.Context) (Session, error) {
+	var s Session
+	err := c.insist(ctx, func() error { return c.call(ctx, http.MethodPost, "/v1/sessions/renew", nil, &s) })
+	if err == nil {
+		c.session.Store(&s)
+	}
+	return s, err
+}
+
+// Session is the one that the client plays in; the zero Session before it has logged in.
+func (c *Client) Session() Session {
+	if s := c.session.Load(); s != nil {
+		return *s
+	}
+	return Session{}
+}
+
+// Resume plays in a session that was kept from before, without a login.
+func (c *Client) Resume(s Session) { c.session.Store(&s) }
 
 // Campaign is what can be played.
 type Campaign struct {
@@ -99,6 +126,19 @@ type Pool struct {
 	Open   bool  `json:"open"`
 }
 
+// Campaigns lists those of a market; of all markets where it is "".
+func (c *Client) Campaigns(ctx context.Context, market string) ([]Campaign, error) {
+	path := "/v1/campaigns"
+	if market != "" {
+		path += "?market=" + url.QueryEscape(market)
+	}
+	var found struct {
+		Campaigns []Campaign `json:"campaigns"`
+	}
+	err := c.call(ctx, http.MethodGet, path, nil, &found)
+	return found.Campaigns, err
+}
+
 // Campaign looks at one campaign.
 func (c *Client) Campaign(ctx context.Context, id string) (found Campaign, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/campaigns/"+url.PathEscape(id), nil, &found)
@@ -121,6 +161,7 @@ type Result struct {
 	Number      int64     `json:"number"`
 	Coins       int64     `json:"coins"`
 	Total       int64     `json:"total"`
+	Prize       *string   `json:"prize"` // nil where the game draws none
 	ChancesLeft int64     `json:"chances_left"`
 	Claim       string    `json:"claim"` // keep it: it is the proof
 	SettledAt   time.Time `json:"settled_at"`
@@ -156,7 +197,13 @@ func (c *Client) End(ctx context.Context, campaign string, r Round, shakes int64
 	for _, b := range beats {
 		body.Beats = append(body.Beats, b.Milliseconds())
 	}
-	err = c.insist(ctx, func() error { return c.call(ctx, http.MethodPost, roundPath(campaign, r.Number)+"/end", body, &result) })
+	err = c.insist(ctx, func() error {
+		err := c.call(ctx, http.MethodPost, roundPath(campaign, r.Number)+"/end", body, &result)
+		if err == nil && result.Number != r.Number {
+			return errNotOurs
+		}
+		return err
+	})
 	return result, err
 }
 
@@ -197,6 +244,53 @@ func (c *Client) Redeem(ctx context.Context, claim string) (r Redeemed, err erro
 
 func roundPath(campaign string, number int64) string {
 	return "/v1/campaigns/" + url.PathEscape(campaign) + "/rounds/" + strconv.FormatInt(number, 10)
+}
+
+// Entry is one booking in a player's wallet.
+type Entry struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Campaign string    `json:"campaign"`
+	Round    string    `json:"round"`
+	Coins    int64     `json:"coins"`
+	At       time.Time `json:"at"`
+}
+
+// Wallet is what a player has, and a page of how it came, newest first. Next is the cursor of the following page, "" at
+// the end.
+type Wallet struct {
+	Balance int64
+	Entries []Entry
+	Next    string
+}
+
+// Wallet gives the player's balance and the page of its history at the cursor; "" is the first.
+func (c *Client) Wallet(ctx context.Context, cursor string) (Wallet, error) {
+	var page struct {
+		Balance int64   `json:"balance"`
+		Entries []Entry `json:"entries"`
+		Next    *string `json:"next"`
+	}
+	err := c.call(ctx, http.MethodGet, "/v1/wallet?next="+url.QueryEscape(cursor), nil, &page)
+	w := Wallet{Balance: page.Balance, Entries: page.Entries}
+	if page.Next != nil {
+		w.Next = *page.Next
+	}
+	return w, err
+}
+
+// Leaderboard gives the best players of a campaign, up to limit (at most 100; 0 is the door's default), or those around
+// the player.
+func (c *Client) Leaderboard(ctx context.Context, campaign string, limit int, aroundMe bool) (b Board, err error) {
+	query := url.Values{}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	if aroundMe {
+		query.Set("around", "me")
+	}
+	err = c.call(ctx, http.MethodGet, "/v1/campaigns/"+url.PathEscape(campaign)+"/leaderboard?"+query.Encode(), nil, &b)
+	return b, err
 }
 
 // Notice is a message to the player.
@@ -268,7 +362,7 @@ func passing(err error) (again bool, after time.Duration) {
 	case errors.Is(err, ErrPending):
 		return true, 0
 	case errors.As(err, &problem):
-		return problem.Status == http.StatusTooManyRequests || problem.Status >= 500, problem.RetryAfter
+		return problem.Code == "" || problem.Status == http.StatusTooManyRequests || problem.Status >= 500, problem.RetryAfter
 	}
 	return !errors.Is(err, context.Canceled), 0 // the network
 }
@@ -318,16 +412,18 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
+	if token := c.Session().Token; token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
 }
 
-// problemOf reads a problem. What stands between client and door may answer with anything.
+// problemOf reads a problem. What stands between client and door may answer with anything: that has no code, and says
+// nothing about the call.
 func problemOf(resp *http.Response, text []byte) *Error {
 	e := &Error{}
-	if json.Unmarshal(text, e) != nil || e.Code == "" {
+	ours := strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json")
+	if !ours || json.Unmarshal(text, e) != nil || e.Code == "" {
 		e = &Error{Detail: string(text[:min(len(text), 200)])}
 	}
 	e.Status = resp.StatusCode

@@ -39,6 +39,9 @@ func answer(status int, body string, header ...string) func(http.ResponseWriter,
 		for i := 0; i+1 < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
 		}
+		if status >= 400 && len(header) == 0 {
+			w.Header().Set("Content-Type", "application/problem+json")
+		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
@@ -56,9 +59,10 @@ func serve(t *testing.T, answers ...func(http.ResponseWriter, *http.Request)) (*
 	return d, client.New(s.URL, s.Client())
 }
 
-// An end goes through a broken network, a busy door and a pending result, with the same body each time.
+// An end goes through a broken network, a busy door, a pending result and what others on the way answer, with the same body each time.
 func TestEnd_insists(t *testing.T) {
-	d, c := serve(t, hangUp, answer(503, `{"code":"busy"}`), answer(202, `{"status":"pending"}`), answer(502, "<html>"), answer(200, `{"round":"r","number":7,"coins":5,"total":9}`))
+	d, c := serve(t, hangUp, answer(503, `{"code":"busy"}`), answer(202, `{"status":"pending"}`), answer(502, "<html>"),
+		answer(403, "<html>", "Content-Type", "text/html"), answer(404, `{"code":"not_found"}`, "Content-Type", "application/json"), answer(200, `{"ok":true}`), answer(200, `{"round":"r","number":7,"coins":5,"total":9}`))
 	got, err := c.End(t.Context(), "demo", client.Round{Number: 7, Token: "tok"}, 40, []time.Duration{time.Millisecond, time.Second})
 	if err != nil || got.Coins != 5 || got.Total != 9 {
 		t.Fatalf("got %+v, %v, want the result", got, err)
@@ -68,8 +72,8 @@ func TestEnd_insists(t *testing.T) {
 			t.Errorf("attempt %d sent %s", i, body)
 		}
 	}
-	if len(d.bodies) != 5 {
-		t.Errorf("got %d attempts, want 5", len(d.bodies))
+	if len(d.bodies) != 8 {
+		t.Errorf("got %d attempts, want 8", len(d.bodies))
 	}
 }
 
@@ -84,7 +88,7 @@ func TestCalls_doNotInsistOnARefusal(t *testing.T) {
 }
 
 func TestInsist_endsWithItsContext(t *testing.T) {
-	_, c := serve(t, answer(503, `{"code":"busy"}`, "Retry-After", "1"))
+	_, c := serve(t, answer(503, `{"code":"busy"}`, "Retry-After", "1", "Content-Type", "application/problem+json"))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := c.Start(ctx, "demo", 7)
@@ -132,5 +136,70 @@ func TestRedeem(t *testing.T) {
 	var e *client.Error
 	if _, err = c.Redeem(t.Context(), "C"); !errors.As(err, &e) || e.Code != "pool_empty" {
 		t.Errorf("got %v, want pool_empty", err)
+	}
+}
+
+func TestRenew_playsInTheNewSession(t *testing.T) {
+	var sent []string
+	renewals := []string{`{"token":"T"}`, `{"token":"R","expires_at":"2026-11-12T00:00:00.000Z"}`}
+	d, c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Header.Get("Authorization"))
+		_, _ = io.WriteString(w, renewals[min(len(sent), len(renewals))-1])
+	})
+	if _, err := c.Login(t.Context(), client.Login{Provider: "dev", Credential: "ann", Market: "SG"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Renew(t.Context())
+	if err != nil || s.Token != "R" || c.Session() != s || d.bodies[1] != "" {
+		t.Fatalf("got %+v, %v with the body %q, want R and no body", s, err, d.bodies[1])
+	}
+	if _, err := c.Wallet(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"", "Bearer T", "Bearer R"}; fmt.Sprint(sent) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", sent, want)
+	}
+}
+
+func TestRenew_thatIsOverKeepsTheSession(t *testing.T) {
+	_, c := serve(t, answer(401, `{"code":"session_expired","status":401}`))
+	old := client.Session{Token: "T"}
+	c.Resume(old)
+	var e *client.Error
+	if _, err := c.Renew(t.Context()); !errors.As(err, &e) || e.Code != "session_expired" || c.Session() != old {
+		t.Errorf("got %v and %+v, want session_expired and the old session", err, c.Session())
+	}
+}
+
+func TestReads_giveWhatIsThere(t *testing.T) {
+	var asked []string
+	says := func(body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.URL.RequestURI())
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	_, c := serve(t,
+		says(`{"balance":7,"entries":[{"id":"e","round":"demo.1.1.ann.1","coins":7}],"next":"n"}`),
+		says(`{"final":true,"entries":[{"rank":1,"user":"bob","name":"bob","coins":9}],"me":null}`),
+		says(`{"campaigns":[{"id":"demo"},{"id":"next"}]}`),
+		says(`{"round":"demo.1.1.ann.1","coins":7,"prize":"a mug"}`))
+	wallet, err := c.Wallet(t.Context(), "a b")
+	if err != nil || wallet.Balance != 7 || wallet.Next != "n" || len(wallet.Entries) != 1 || wallet.Entries[0].Coins != 7 {
+		t.Errorf("wallet: got %+v, %v", wallet, err)
+	}
+	board, err := c.Leaderboard(t.Context(), "demo", 5, true)
+	if err != nil || !board.Final || board.Me != nil || board.Entries[0].User != "bob" {
+		t.Errorf("board: got %+v, %v", board, err)
+	}
+	if all, err := c.Campaigns(t.Context(), "SG"); err != nil || len(all) != 2 {
+		t.Errorf("campaigns: got %+v, %v", all, err)
+	}
+	if r, err := c.Result(t.Context(), "demo", 1); err != nil || r.Prize == nil || *r.Prize != "a mug" {
+		t.Errorf("result: got %+v, %v", r, err)
+	}
+	want := []string{"/v1/wallet?next=a+b", "/v1/campaigns/demo/leaderboard?around=me&limit=5", "/v1/campaigns?market=SG", "/v1/campaigns/demo/rounds/1"}
+	if fmt.Sprint(asked) != fmt.Sprint(want) {
+		t.Errorf("asked %v, want %v", asked, want)
 	}
 }

@@ -30,10 +30,11 @@ type Stage struct {
 	Version  int64  `json:"version"`
 }
 
-// Board is the top of a leaderboard.
+// Board is the top of a leaderboard, or what is around the player.
 type Board struct {
 	Final   bool    `json:"final"`
 	Entries []Place `json:"entries"`
+	Me      *Place  `json:"me"` // nil in events, and where the player is not on it
 }
 
 // Place is one line of a leaderboard.
@@ -58,7 +59,7 @@ func (c *Client) Live(ctx context.Context, campaign string, fn func(Event)) erro
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests {
+		if errors.As(err, &problem) && problem.Code != "" && problem.Status < 500 && problem.Status != http.StatusTooManyRequests {
 			return err
 		}
 		if time.Since(began) > silence {

@@ -34,8 +34,9 @@ func framing(ancestors []string) string {
 	return "frame-ancestors " + strings.Join(list, " ")
 }
 
-// sensors are what the page may ask a phone for: how it moves, and to hand a link on.
-const sensors = "accelerometer=(self), gyroscope=(self), web-share=(self), camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+// sensors are what the page may ask a phone for: how it moves. Features that browsers don't know are errors in their
+// consoles, so web-share is not named; it is let in by default.
+const sensors = "accelerometer=(self), gyroscope=(self), camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 func (s *site) guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

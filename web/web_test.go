@@ -86,7 +86,7 @@ func TestPage_isGuarded(t *testing.T) {
 			}
 		}
 		if strings.Contains(csp, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") == "" ||
-			!strings.Contains(h.Get("Permissions-Policy"), "accelerometer=(self)") {
+			!strings.Contains(h.Get("Permissions-Policy"), "accelerometer=(self)") || strings.Contains(h.Get("Permissions-Policy"), "web-share") {
 			t.Errorf("%s: got %v", url, h)
 		}
 	}

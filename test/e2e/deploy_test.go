@@ -30,7 +30,7 @@ func TestDeploy_theOtherNodeLacksFiles(t *testing.T) {
 		return true
 	})
 	p := open(t, d)
-	p.within(2*patience, `document.body?.dataset.view === 'join' && performance.getEntriesByName('shake-interactive').length`)
+	p.within(2*patience, `document.body?.dataset.view === 'lobby' && performance.getEntriesByName('shake-interactive').length`)
 	mu.Lock()
 	defer mu.Unlock()
 	t.Logf("the page stood when it was loaded %d times, with %d files asked for", pages, asked)
@@ -46,7 +46,7 @@ func TestDeploy_theOtherNodeLacksFiles(t *testing.T) {
 func TestDeploy_filesStayAway(t *testing.T) {
 	d := demo(t).door(t)
 	p := open(t, d)
-	p.view("join")
+	p.visitor()
 	d.answer(on("GET", "/lang/vi.js", http.NotFound))
 	js[any](p, `(() => { const lang = document.getElementById('lang'); lang.value = 'vi'; lang.dispatchEvent(new Event('change')); })()`)
 	p.until(`document.getElementById('lang').value === 'en' && document.documentElement.lang === 'en'`)

@@ -54,7 +54,7 @@ func TestSpeed(t *testing.T) {
 	p.tap("go")
 	p.view("play")
 	p.shakes(6, roundMS)
-	p.until(`document.getElementById('shakes').textContent > 3`) // coins fall
+	p.until(`document.getElementById('shakes').dataset.text > 3`) // coins fall
 	p.frames("play", func() { p.view("result") })
 	p.frames("result", func() { time.Sleep(lookFor) })
 	if got := js[string](p, `document.body.dataset.coins`); got != "worker" {

@@ -16,7 +16,7 @@ func TestLook_pictures(t *testing.T) {
 	browser(t)
 	t.Parallel() // most of it is waiting for the show
 	p := open(t, start(t, "--warmup", "13s", "--live", "24s", "--round", "4s", "--late", "3s", "--bots", "4").door(t))
-	p.view("join")
+	p.card()
 	p.shot("join")
 	p.join("mai")
 	p.view("lobby")
@@ -27,7 +27,7 @@ func TestLook_pictures(t *testing.T) {
 	p.tap("go")
 	p.view("play")
 	p.shakes(7, 4000)
-	p.until(`document.getElementById('shakes').textContent > 9`)
+	p.until(`document.getElementById('shakes').dataset.text > 9`)
 	p.pair("play")
 	p.view("result")
 	p.win()
@@ -51,7 +51,7 @@ func (p *phone) pair(name string) {
 }
 
 // stages shows every view and every state one after the other, without playing; each is what people see.
-var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live",
+var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live", "over", "from_app",
 	"session_expired", "rate_limited", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
 
 func (p *phone) stage(name string) {
@@ -125,6 +125,45 @@ func TestLanguages_fitSmallPhones(t *testing.T) {
 	p.until(`document.documentElement.lang === 'pt-BR'`) // the choice is kept
 }
 
+// broken lists words that stand on two lines, without a hyphen of theirs.
+const broken = `(() => {
+	const found = [];
+	const root = document.querySelector('main section:not([hidden])');
+	for (const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); walk.nextNode(); ) {
+		const node = walk.currentNode;
+		if (!node.parentElement.getClientRects().length || node.parentElement.closest('.sr, .digits, code, .name, .eyebrow-name')) continue;
+		for (const word of node.data.matchAll(/[\p{L}\p{N}]{2,}/gu)) {
+			const range = document.createRange();
+			range.setStart(node, word.index);
+			range.setEnd(node, word.index + word[0].length);
+			if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) found.push(word[0]);
+		}
+	}
+	return found;
+})()`
+
+// Twice the text on the smallest phone: nothing scrolls sideways, and no word is torn.
+func TestText_twiceAsLarge(t *testing.T) {
+	p := open(t, demo(t).door(t))
+	p.join("large")
+	p.live()
+	p.media("prefers-reduced-motion", "reduce")
+	p.do(chromedp.EmulateViewport(320, 568, chromedp.EmulateMobile, chromedp.EmulateTouch))
+	for _, tag := range []string{"en", "id", "vi", "pt", "th", "zh"} {
+		js[any](p, fmt.Sprintf(`(() => { const lang = document.getElementById('lang'); lang.value = %q; lang.dispatchEvent(new Event('change')); document.documentElement.style.fontSize = '200%%'; })()`, tag))
+		p.until(fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, tag))
+		for _, stage := range stages {
+			p.stage(stage)
+			if wide := js[[]string](p, overflow); len(wide) > 0 {
+				t.Errorf("%s, %s: too wide: %s", tag, stage, strings.Join(wide, "; "))
+			}
+			if torn := js[[]string](p, broken); len(torn) > 0 && tag != "th" && tag != "zh" {
+				t.Errorf("%s, %s: torn: %s", tag, stage, strings.Join(torn, ", "))
+			}
+		}
+	}
+}
+
 // Whoever goes by the tab key sees where he is, in the order of the page.
 func TestFocus_isSeen(t *testing.T) {
 	p := open(t, demo(t).door(t))
@@ -148,7 +187,7 @@ func TestFocus_isSeen(t *testing.T) {
 
 func TestLanguage_isTheBrowsers(t *testing.T) {
 	p := open(t, demo(t).door(t), before(`Object.defineProperty(navigator, 'languages', { get: () => ['fr-FR', 'th-TH', 'en'] })`))
-	p.view("join")
+	p.visitor()
 	if lang := js[string](p, `document.documentElement.lang`); lang != "th" {
 		t.Errorf("speaks %s, want th", lang)
 	}
@@ -190,7 +229,7 @@ func TestAxe_findsNothingSerious(t *testing.T) {
 		.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary.split('\n').slice(1).join(' ')).join(' | ')))`
 	for _, scheme := range []string{"light", "dark"} {
 		media(p, map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
-		for _, stage := range stages[:10] {
+		for _, stage := range stages[:12] {
 			p.stage(stage)
 			if found := js[[]string](p, run); len(found) > 0 {
 				t.Errorf("%s, %s: %s", scheme, stage, strings.Join(found, "\n"))

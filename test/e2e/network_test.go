@@ -19,7 +19,7 @@ func unanswered(t *testing.T, name string, cut func(*phone, *door)) (*phone, *do
 	p.tap("go")
 	p.view("play")
 	p.shakes(5, 2500)
-	p.until(`document.getElementById('shakes').textContent >= 3`)
+	p.until(`document.getElementById('shakes').dataset.text >= 3`)
 	cut(p, d)
 	p.refused("kept")
 	if n := len(r.bodies()); n != 0 {
@@ -71,7 +71,7 @@ func TestEnd_serverRestartsInMidRound(t *testing.T) {
 	p.tap("go")
 	p.view("play")
 	p.shakes(5, 2500)
-	p.until(`document.getElementById('shakes').textContent >= 3`)
+	p.until(`document.getElementById('shakes').dataset.text >= 3`)
 	s.stop()
 	p.view("refusal") // its time is over, and nobody answers
 	s.again()

@@ -170,7 +170,7 @@ func (p *phone) refused(code string) {
 
 func (p *phone) text(id string) string {
 	p.t.Helper()
-	return js[string](p, fmt.Sprintf(`document.getElementById(%q).textContent`, id))
+	return js[string](p, fmt.Sprintf(`(({ dataset, textContent }) => dataset.text ?? textContent)(document.getElementById(%q))`, id))
 }
 
 func (p *phone) where() string {
@@ -188,10 +188,27 @@ func (p *phone) tap(id string) {
 	p.do(chromedp.Tap(chromedp.ID(id), chromedp.NodeVisible))
 }
 
-// join logs in on the first card.
+// visitor waits for the page as somebody without a session sees it.
+func (p *phone) visitor() {
+	p.t.Helper()
+	p.until(`document.body.dataset.view === 'lobby' && document.body.dataset.who === 'visitor'`)
+}
+
+// card goes from there to the card that asks for a name.
+func (p *phone) card() {
+	p.t.Helper()
+	p.until(`document.body.dataset.view === 'join' || document.body.dataset.view === 'lobby'`)
+	if js[bool](p, `document.body.dataset.view === 'lobby'`) {
+		p.visitor()
+		p.tap("go")
+	}
+	p.view("join")
+}
+
+// join logs in on the card.
 func (p *phone) join(name string) {
 	p.t.Helper()
-	p.view("join")
+	p.card()
 	js[any](p, fmt.Sprintf(`document.getElementById('nick').value = %q`, name))
 	p.tap("join-go")
 	p.until(`document.body.dataset.view !== 'join'`)
@@ -200,7 +217,7 @@ func (p *phone) join(name string) {
 // live waits for the button.
 func (p *phone) live() {
 	p.t.Helper()
-	p.until(`document.body.dataset.view === 'lobby' && !document.getElementById('go').hidden`)
+	p.until(`document.body.dataset.view === 'lobby' && document.body.dataset.who === 'player' && !document.getElementById('go').hidden`)
 }
 
 func (p *phone) media(feature, value string) {

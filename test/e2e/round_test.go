@@ -111,7 +111,7 @@ func TestRound_byTouchAndAgain(t *testing.T) {
 			t.Fatalf("only %d taps in 2 s: this machine is too busy for the test", taps)
 		}
 		p.played(r.last(t), taps-1, taps, demoChances-round)
-		p.until(`document.getElementById('result-coins').dataset.value === document.getElementById('result-coins').textContent.replace(/[^0-9]/g, '')`)
+		p.until(`document.getElementById('result-coins').dataset.value === document.getElementById('result-coins').dataset.text.replace(/[^0-9]/g, '')`)
 		total += p.number("result-coins")
 	}
 	if got := p.number("result-total"); got != total {
@@ -125,6 +125,9 @@ func TestRound_byKeyboard(t *testing.T) {
 	var r recorder
 	d.answer(r.hook(nil))
 	p := open(t, d)
+	p.visitor()
+	p.focus("go")
+	p.do(chromedp.KeyEvent(kb.Enter))
 	p.view("join")
 	p.focus("nick")
 	p.do(chromedp.KeyEvent("keys" + kb.Enter))
@@ -161,7 +164,7 @@ func TestRound_asksForTheSensorWithinTheTap(t *testing.T) {
 		t.Errorf("asked within a tap: %v, want once, yes", asked)
 	}
 	p.do(chromedp.TapXY(width/2, height/2-40)) // a no leaves the circle
-	p.until(`document.getElementById('shakes').textContent === '1'`)
+	p.until(`document.getElementById('shakes').dataset.text === '1'`)
 }
 
 // The recorder tells what the sensor told, as a file for the detector's tests.
@@ -267,7 +270,7 @@ func TestNotice_inThePlayersLanguage(t *testing.T) {
 func TestLogin_byTheAddress(t *testing.T) {
 	d := demo(t).door(t)
 	p := open(t, d)
-	p.view("join")
+	p.visitor()
 	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL+"/play/demo#provider=dev&credential=zoe&market=SG"))
 	p.live()
 	if hash := js[string](p, `location.href`); strings.Contains(hash, "zoe") {

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // program builds shake once for all tests of this package.
@@ -197,5 +199,31 @@ func endDemo() {
 	if shared.shake != nil {
 		shared.shake.stop()
 		_ = os.RemoveAll(shared.data)
+	}
+}
+
+// A page that is loaded again in the middle of a round has not had the tap that iOS wants: the circle's first one asks.
+func TestShake_asksAgainAfterAReload(t *testing.T) {
+	browser(t)
+	t.Parallel()
+	d := start(t, "--warmup", "1s", "--live", "5m", "--round", "12s").door(t)
+	p := open(t, d, before(`window.asked = 0; DeviceMotionEvent.requestPermission = async () => { window.asked++; return 'granted'; };`))
+	p.join("ios")
+	p.live()
+	p.tap("go")
+	p.view("play")
+	p.do(chromedp.Navigate(d.URL))
+	p.view("play")
+	if n := js[int](p, `window.asked`); n != 0 {
+		t.Fatalf("asked %d times without a tap", n)
+	}
+	p.tap("pad")
+	p.tap("pad")
+	p.until(`window.asked === 1`)
+	counted := js[int](p, `Number(document.getElementById('shakes').dataset.text)`)
+	p.shakes(5, 1500)
+	p.until(fmt.Sprintf(`Number(document.getElementById('shakes').dataset.text) >= %d`, counted+3))
+	if n := js[int](p, `window.asked`); n != 1 {
+		t.Errorf("asked %d times, want once", n)
 	}
 }

@@ -11,42 +11,53 @@ export function stageOf(campaign, now) {
   return now < Date.parse(campaign.ends_at) ? 'live' : 'closed';
 }
 
+const sayEveryMS = 15_000; // a screen reader that is told each change says nothing else
 let poolWas = null;
-let saidAt = 0;
+let poolNow = 0;
+let saying;
 
 /** Writes the pool; what has left it shakes the line. */
 export function pool({ left, funded }) {
   countTo($('pool-n'), left, { ms: 1200 });
   if (poolWas !== null && left < poolWas && view() === 'lobby') trace('lobby').kick(Math.min(1, 0.25 + ((poolWas - left) / Math.max(1, funded)) * 200));
   poolWas = left;
-  if (Date.now() - saidAt > 15_000) {
-    saidAt = Date.now(); // a screen reader that is told each change says nothing else
-    $('pool-sr').textContent = t('pool_now', { n: left });
-  }
+  poolNow = left;
+  if (saying) return; // it is said with the next
+  sayPool();
+}
+
+function sayPool() {
+  const said = poolNow;
+  $('pool-sr').textContent = t('pool_now', { n: said });
+  saying = setTimeout(() => {
+    saying = undefined;
+    if (poolNow !== said) sayPool();
+  }, sayEveryMS);
 }
 
 /** Writes everything that hangs on the stage. */
-export function draw(campaign, me, now) {
+export function draw(campaign, me, now, visitor = false) {
   const stage = stageOf(campaign, now);
   const live = stage === 'live';
+  document.body.dataset.who = visitor ? 'visitor' : 'player';
   document.body.dataset.stage = stage;
   $('lobby-stage').textContent = t(live ? 'stage_live' : 'stage_warmup');
   $('lobby-name').textContent = campaign.name;
-  $('go').hidden = !live;
+  $('go').hidden = !live && !visitor;
   $('count').hidden = false;
   $('count-label').textContent = t(live ? 'ends_in' : 'starts_in');
   figure($('fact-chances'), num(me ? me.chances_left : campaign.chances));
   figure($('fact-seconds'), num(campaign.round_seconds));
   figure($('fact-mine'), num(me?.coins ?? 0));
   $('win-text').textContent = campaign.assets?.prize || t('win_text');
-  if (!$('go').ariaDisabled) ready(me);
+  if (!$('go').ariaDisabled) ready(me, visitor);
 }
 
 /** The button as it stands when one can press it. */
-export function ready(me) {
+export function ready(me, visitor = false) {
   $('go').removeAttribute('aria-disabled');
-  $('go-text').textContent = t('go');
-  $('go-note').textContent = me ? t('chances', { n: me.chances_left }) : '';
+  $('go-text').textContent = t(visitor ? 'join_go' : 'go');
+  $('go-note').textContent = me && !visitor ? t('chances', { n: me.chances_left }) : '';
 }
 
 /** The button while the round is being opened. */

@@ -5,7 +5,7 @@ import * as board from './board.js';
 import * as lobby from './lobby.js';
 import { permit } from './motion.js';
 import { Rain } from './rain.js';
-import { isWaiting, refuse, retell, wait } from './refusal.js';
+import { refuse, refused, retell, wait } from './refusal.js';
 import { counted, kept, play } from './round.js';
 import { copy, share } from './share.js';
 import * as sound from './sound.js';
@@ -15,7 +15,11 @@ import { $, countTo, figure, say, show, toast, translate, view } from './view.js
 
 const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
+const notLiveMS = 3000; // how long somebody who was told so stays with it at least, and how often we look again
 const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
+
+/** Whether a provider's players come by its app alone; those of dev type a name. */
+const fromApp = (provider) => Boolean(provider) && provider !== 'dev';
 
 const apart = (ms) => new Promise((resolve) => setTimeout(resolve, ms * Math.random()));
 
@@ -30,18 +34,23 @@ class Page {
   stage = '';
 
   async begin() {
-    if (!(await this.#speak(preferred()))) return dispatchEvent(new Event('stale')); // boot.js loads the page again
+    const told = this.#credential(); // before all else, so that it does not stand in the address bar
+    if (!(await this.#speak(preferred()))) {
+      this.#tellAgain();
+      return dispatchEvent(new Event('stale')); // boot.js loads the page again
+    }
     this.#listen();
     performance.mark('shake-interactive');
     this.#booted();
     try {
-      const told = this.#credential();
       const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
       await this.#load(id);
-      if (told) await this.session.login(told);
-      else this.session.resume();
+      await this.#admit(told);
     } catch (problem) {
-      return this.#refuse(problem, () => location.reload());
+      return this.#refuse(problem, () => {
+        if (problem.status !== 401) this.#tellAgain();
+        location.reload();
+      });
     }
     setInterval(() => this.#tick(), 200);
     setInterval(() => this.session.clock.sync(3), 300_000);
@@ -60,12 +69,34 @@ class Page {
     }
   }
 
-  /** A company's app opens the page with its player's credential behind the #, which no server log sees. */
+  /** A company's app opens the page with its player's credential behind the #, which no server sees. */
   #credential() {
     const told = new URLSearchParams(location.hash.slice(1));
-    if (!told.get('provider') || !told.get('credential')) return null;
+    if (!told.get('credential')) return null;
+    this.told = location.hash;
     history.replaceState(null, '', location.pathname + location.search);
-    return { provider: told.get('provider'), credential: told.get('credential'), market: told.get('market') ?? undefined };
+    if (!told.get('provider')) return null;
+    return { provider: told.get('provider'), credential: told.get('credential'), market: told.get('market'), instead: told.get('switch') === '1' };
+  }
+
+  /** Puts back what the app told, for a page that is loaded again. */
+  #tellAgain() {
+    if (this.told) history.replaceState(null, '', location.pathname + location.search + this.told);
+  }
+
+  /** Logs in who the app told, or takes up the session that is here. Anybody can send somebody a link with a credential of
+   * his own, so that what they shake for is his (login CSRF): a link alone replaces nobody who is here. */
+  async #admit(told) {
+    const here = this.session.resume();
+    const was = this.session.user;
+    this.appOnly = fromApp(told?.provider ?? this.session.provider);
+    if (!told || (here && !told.instead)) {
+      this.appOnly = fromApp(this.session.provider);
+      return;
+    }
+    const { provider, credential, market } = told;
+    await this.session.login({ provider, credential, market: market ?? this.campaign.market });
+    if (here && was !== this.session.user) toast(t('switched'), this.session.user);
   }
 
   /** The campaign that the address names, else the one that is live, else the next one, else the demo. */
@@ -134,8 +165,7 @@ class Page {
     this.stage = stage;
     document.body.dataset.stage = stage;
     const over = stage === 'closed' || stage === 'settled';
-    if (over && this.session.token) return this.#closed(stage);
-    if (!this.session.token) return show('join');
+    if (over) return this.#closed(stage);
     this.#draw();
     show('lobby');
     trace('lobby').start();
@@ -143,13 +173,20 @@ class Page {
   }
 
   #draw() {
-    if (this.campaign) lobby.draw(this.campaign, this.me, this.session.clock.now());
+    if (this.campaign) lobby.draw(this.campaign, this.me, this.session.clock.now(), !this.session.token);
+  }
+
+  /** Lets a visitor in: by a name, or by the app alone. */
+  #enterBy() {
+    if (this.appOnly) refuse('from_app', (action) => this.#after(action));
+    else show('join');
   }
 
   #tick() {
     const now = this.session.clock.now();
     lobby.tick(this.campaign, now);
     const stage = lobby.stageOf(this.campaign, now);
+    if (view() === 'refusal' && refused() === 'not_live') this.#wake(stage);
     if (stage === this.stage) return;
     const was = this.stage;
     this.stage = stage;
@@ -162,7 +199,20 @@ class Page {
       navigator.vibrate?.([60, 40, 60]);
       if (document.activeElement === document.body || document.activeElement === $('lobby-h')) $('go').focus({ preventScroll: true });
     } else if (view() === 'lobby' || view() === 'closed') this.#settleView();
+    else if (view() === 'join' && stage === 'closed') this.#settleView(); // nobody is taken from typing by a start
     else if (view() === 'result') this.#again();
+  }
+
+  /** Who was told that it is not live yet need not press anything when it is. */
+  #wake(stage) {
+    if (stage === 'closed' || stage === 'settled') return refuse('over', (action) => this.#after(action));
+    const since = performance.now() - this.refusedAt;
+    if (since < notLiveMS) return;
+    this.refusedAt = performance.now();
+    if (stage === 'live' && this.campaign.stage === 'live') {
+      this.#settleView();
+      say(t('stage_live'));
+    } else this.#load(this.campaign.id).catch(() => {}); // the next look
   }
 
   #follow() {
@@ -174,14 +224,17 @@ class Page {
         lobby.pool(this.campaign.pool);
       },
       stage: (stage) => this.#staged(stage),
-      board: (news) => this.#drawBoard({ ...news, me: news.entries.find((e) => e.user === this.session.user) ?? this.board.me }),
+      board: (news) => (this.boardComes = true) && this.#drawBoard({ ...news, me: news.entries.find((e) => e.user === this.session.user) ?? this.board.me }),
       notice: (notice) => this.notices.take(notice),
-      mode: (mode) => (document.body.dataset.live = mode),
+      mode: (mode) => {
+        document.body.dataset.live = mode;
+        this.boardComes = false;
+      },
     });
     clearInterval(this.boarding);
     this.boarding = setInterval(() => {
       const seen = (view() === 'result' || view() === 'closed') && document.visibilityState === 'visible';
-      if (seen && !this.board.final) this.#loadBoard();
+      if (seen && !this.board.final && !this.boardComes && this.session.token) this.#loadBoard();
     }, boardEveryMS * (0.8 + 0.4 * Math.random()));
   }
 
@@ -209,6 +262,7 @@ class Page {
 
   async #go() {
     if (this.busy) return;
+    if (!this.session.token) return this.#enterBy();
     this.busy = true;
     sound.unlock();
     const asked = permit(); // within the tap
@@ -222,7 +276,7 @@ class Page {
       this.#refuse(problem, (action) => this.#after(action));
     } finally {
       this.busy = false;
-      lobby.ready(this.me);
+      lobby.ready(this.me, !this.session.token);
     }
   }
 
@@ -357,6 +411,7 @@ class Page {
     trace('closed').kick(1.2); // the last tremor runs out
     if (this.here) await apart(spreadMS);
     this.here = true;
+    if (!this.session.token) return; // boards are for players
     await this.#loadBoard();
     await this.#standing();
     if (view() === 'closed') this.#drawClosed();
@@ -366,6 +421,9 @@ class Page {
     const settled = this.stage === 'settled' || this.board.final;
     $('closed-stage').textContent = `${t(settled ? 'stage_settled' : 'stage_closed')} · ${this.campaign.name}`;
     $('closed-text').textContent = t(settled ? 'closed_final' : 'closed_wait');
+    const visitor = !this.session.token;
+    $('closed-won').hidden = $('closed-coins').hidden = visitor;
+    document.querySelector('#closed [data-board]').hidden = visitor && !this.board.entries.length;
     figure($('closed-coins'), num(Math.max(this.me?.coins ?? 0, this.board.me?.coins ?? 0)));
   }
 
@@ -377,12 +435,15 @@ class Page {
       return refuse('error', does);
     }
     if (problem.status === 401) this.session.logout();
-    refuse(problem.code, does);
+    this.refusedAt = performance.now();
+    const over = problem.code === 'not_live' && this.campaign && !['warmup', 'live'].includes(lobby.stageOf(this.campaign, this.session.clock.now()));
+    if (problem.status === 401 && this.appOnly) refuse('from_app', does);
+    else refuse(over ? 'over' : problem.code, does);
   }
 
   async #after(action) {
-    if (action === 'login') return show('join');
-    await this.#standing();
+    if (action === 'login') return this.#enterBy();
+    if (this.session.token) await this.#standing();
     this.#settleView();
     if (action === 'retry' && view() === 'lobby' && this.stage === 'live') this.#go();
   }
@@ -415,6 +476,7 @@ class Page {
       $('net').textContent = navigator.onLine ? '' : t('net_off');
       $('net').hidden = navigator.onLine;
     };
+    addEventListener('hashchange', () => new URLSearchParams(location.hash.slice(1)).has('credential') && location.reload()); // the app opened it again
     addEventListener('online', net);
     addEventListener('offline', net);
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.session.clock.sync(3));
@@ -462,7 +524,8 @@ class Page {
       await this.#enter();
       this.#follow();
     } catch (problem) {
-      this.#refuse(problem, () => show('join'));
+      if (problem.status === 401) this.appOnly = true; // names are not taken here
+      this.#refuse(problem, (action) => (action === 'retry' ? show('join') : this.#after(action)));
     } finally {
       $('join-go').disabled = false;
     }

@@ -8,12 +8,19 @@ export async function permit() {
   const Motion = globalThis.DeviceMotionEvent;
   if (!Motion) return 'none';
   if (typeof Motion.requestPermission !== 'function') return 'granted';
+  asked = true;
   try {
     return await Motion.requestPermission();
   } catch {
     return 'denied';
   }
 }
+
+let asked = false;
+
+/** Whether the sensor is still to be asked for: a page that was loaded again in the middle of a round has not had the tap
+ * that begins one. */
+export const unasked = () => !asked && typeof globalThis.DeviceMotionEvent?.requestPermission === 'function';
 
 /** Listens for shakes. onBeat(strength) for each, onSample(strength) for each sample. Gives stop(). */
 export function listen(onBeat, onSample) {

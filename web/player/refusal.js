@@ -15,6 +15,8 @@ const states = {
   round_open: ['s-crowd', 'retry', 'busy'],
   wrong_number: ['s-crowd', 'retry', 'busy'],
   not_live: ['s-flat', 'back'],
+  over: ['s-flat', 'to_board'],
+  from_app: ['s-key', 'back'],
   unauthorized: ['s-key', 'login', 'logged_out'],
   session_expired: ['s-key', 'login', 'logged_out'],
   rate_limited: ['s-crowd', 'retry'],
@@ -34,7 +36,7 @@ let shown = null;
 let waiting = false;
 let act = () => {};
 
-/** Shows the state of a code. does(action) is told when its button is pressed: back, retry or login. */
+/** Shows the state of a code. does(action) is told when its button is pressed: back, to_board, retry or login. */
 export function refuse(code, does) {
   present(code in states ? code : 'error', does, false);
 }
@@ -44,7 +46,8 @@ export function wait(code) {
   present(waits[code] ?? 'busy', () => {}, true);
 }
 
-export const isWaiting = () => waiting;
+/** The code whose state was shown last. */
+export const refused = () => shown;
 
 /** Writes the state again, in another language. */
 export function retell() {

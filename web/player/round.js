@@ -1,6 +1,6 @@
 // One round on the screen: it counts shakes from the sensor, from taps and from the space key until its time is over.
 
-import { listen } from './motion.js';
+import { listen, permit, unasked } from './motion.js';
 import { Ring } from './ring.js';
 import * as sound from './sound.js';
 import { num, t } from './text.js';
@@ -36,6 +36,7 @@ class Playing {
   #saving;
   #kick;
   #ticking;
+  #over = false;
 
   constructor(round, clock, rain, done) {
     Object.assign(this, { round, clock, rain, done });
@@ -51,7 +52,8 @@ class Playing {
     $('pad').focus({ preventScroll: true });
     this.line = trace('play');
     this.line.start();
-    this.#stops.push(listen(() => this.#beat(), (strength) => this.#feel(strength)));
+    this.#listen();
+    this.#on($('pad'), 'click', () => this.#ask());
     this.#on($('pad'), 'pointerdown', (event) => {
       event.preventDefault();
       this.#tap();
@@ -74,6 +76,19 @@ class Playing {
   #on(target, name, fn) {
     target.addEventListener(name, fn);
     this.#stops.push(() => target.removeEventListener(name, fn));
+  }
+
+  #listen() {
+    this.#stops.push(listen(() => this.#beat(), (strength) => this.#feel(strength)));
+  }
+
+  /** Asks for the sensor within a tap on the circle, where nobody has: iOS lets it in for one page, not for the next. */
+  async #ask() {
+    if (!unasked()) return;
+    const heard = this.#stops[0]; // who listened before the answer hears nothing on some phones
+    if ((await permit()) !== 'granted' || this.#over) return;
+    heard();
+    this.#listen();
   }
 
   #feel(strength) {
@@ -121,15 +136,18 @@ class Playing {
   /** Writes the seconds that are left, once for each. */
   #second() {
     const left = Math.max(0, this.#ends - this.clock.now());
+    if (!left) return this.#end(); // a timer may have slept, or the clock was measured anew
     const seconds = Math.ceil(left / 1000);
     figure($('left-n'), num(seconds));
     $('left-word').textContent = t('seconds_left', { n: seconds });
     if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
     if (calm()) this.ring.at(1 - left / (this.#ends - this.#starts));
-    if (seconds) this.#ticking = setTimeout(() => this.#second(), (left % 1000) + 5);
+    this.#ticking = setTimeout(() => this.#second(), (left % 1000) + 5);
   }
 
   #end() {
+    if (this.#over) return;
+    this.#over = true;
     clearTimeout(this.#saving);
     this.#save();
     for (const stop of this.#stops) stop();

@@ -32,9 +32,18 @@ export function translate(root = document) {
   for (const el of root.querySelectorAll('[data-label]')) el.setAttribute('aria-label', t(el.dataset.label));
 }
 
-/** Writes a figure digit by digit, each as wide as the others, and lets the style know how long it is. */
-export function figure(el, text) {
+/** Writes a figure digit by digit, each as wide as the others, and lets the style know how long it is. A screen reader
+ * would read digits that are elements one by one, so it gets the text, hidden from sight; spoken is what it gets where
+ * the figure is only on its way to that. */
+export function figure(el, text, spoken = text) {
   text = String(text);
+  if (!el.querySelector('.digits')) {
+    el.replaceChildren(make('sr'), make('digits'));
+    el.lastChild.ariaHidden = 'true';
+    delete el.dataset.text;
+  }
+  const [said, digits] = el.children;
+  if (said.textContent !== String(spoken)) said.textContent = spoken;
   const was = el.dataset.text ?? '';
   if (was === text) return;
   el.dataset.text = text;
@@ -42,16 +51,17 @@ export function figure(el, text) {
   if (shape(was) !== shape(text)) {
     const wide = chars.reduce((sum, char) => sum + (isDigit(char) ? 0.5 : char === '+' ? 0.5 : 0.29), 0);
     el.style.setProperty('--wide', wide.toFixed(2)); // in em
-    el.replaceChildren(...chars.map((char) => (isDigit(char) ? document.createElement('span') : document.createTextNode(char))));
+    digits.replaceChildren(...chars.map((char) => (isDigit(char) ? document.createElement('span') : document.createTextNode(char))));
   }
   for (const [i, char] of chars.entries()) {
-    const digit = el.childNodes[i]; // only what is another one is touched: figures that count do so in each frame
+    const digit = digits.childNodes[i]; // only what is another one is touched: figures that count do so in each frame
     if (!isDigit(char) || digit.textContent === char) continue;
     digit.textContent = char;
     digit.className = char === '1' && !el.dataset.tabular ? 'digit narrow' : 'digit';
   }
 }
 
+const make = (name) => Object.assign(document.createElement('span'), { className: name });
 const isDigit = (char) => /\d/.test(char);
 const shape = (text) => text.replace(/\d/g, '0');
 
@@ -62,7 +72,7 @@ export function countTo(el, n, { ms = 700, prefix = '' } = {}) {
   cancelAnimationFrame(running.get(el));
   const from = Number(el.dataset.value ?? n);
   el.dataset.value = n;
-  const write = (value) => figure(el, prefix + num(value));
+  const write = (value) => figure(el, prefix + num(value), prefix + num(n));
   if (calm() || from === n || document.visibilityState === 'hidden') return write(n);
   const began = performance.now();
   const step = (now) => {

@@ -35,11 +35,15 @@ export interface Options {
   url?: string;
   fetch?: typeof fetch;
   storage?: Storage;
+  /** An id of this browser, 1 to 64 printable characters without spaces. Left out, a random one is made once and kept in
+   * the storage; '' sends none. */
+  device?: string;
 }
 
-export interface Login { provider: string; credential: string; market?: string }
+export interface Login { provider: string; credential: string; /** Two capital letters. */ market: string }
 
-/** What was answered instead. `code` is one of docs/openapi.yaml, or `offline` or `unreadable`. */
+/** What was answered instead. `code` is one of docs/openapi.yaml, or, with the status 0, `offline` (no answer) or
+ * `unreadable` (an answer that is not ours). */
 export class Problem extends Error {
   status: number; code: string; detail: string; requestID: string; nextNumber?: number; retryAfterMS: number;
   /** Whether the same call may well be answered otherwise in a moment. */
@@ -51,6 +55,7 @@ export interface Clock {
   sync(samples?: number): Promise<Clock>;
   /** The server's time now, in ms since 1970. */
   now(): number;
+  /** What the server's clock is ahead of the device's. */
   readonly offsetMS: number;
   /** The most by which now() was wrong when it was measured. */
   readonly errorMS: number;
@@ -76,6 +81,8 @@ export class Session {
   readonly token: string;
   readonly user: string;
   readonly market: string;
+  /** Who vouched for the last login in this browser, also after a logout; '' if nobody has. */
+  readonly provider: string;
   /** ms since 1970 */
   readonly expiresAt: number;
   readonly clock: Clock;
@@ -84,7 +91,10 @@ export class Session {
     resume(options?: EndOptions): { campaign: string; number: number; result: Promise<Result> }[];
   };
   login(login: Login): Promise<this>;
+  /** Takes up the session that is stored. Tells whether there was one that still holds. */
   resume(): boolean;
+  /** Exchanges the session for one that holds longer, once for all tabs; it is called by itself, in time. */
+  renew(): Promise<boolean>;
   logout(): void;
   campaigns(market?: string): Promise<Campaign[]>;
   campaign(id: string, options?: { etag?: string; signal?: AbortSignal }): Promise<{ campaign: Campaign | null; etag: string }>;
@@ -103,6 +113,10 @@ export class Session {
   /** Drops a claim that the page knows to be paid. */
   forget(claim: { round: string }): void;
   live(campaign: string, handlers: Handlers): { close(): void };
+  /** Any other call in the player's name. */
+  call(method: string, path: string, options?: { body?: string; headers?: Record<string, string>; signal?: AbortSignal }): Promise<{
+    status: number; headers: Headers; body: any; retryAfterMS: number;
+  }>;
 }
 
 export function connect(options: Options & Login): Promise<Session>;

@@ -5,6 +5,9 @@
 import { backoff, nap, Problem } from './http.js';
 
 const keepMS = 7 * 24 * 3600_000; // nobody answers an end that is older
+// What our server says about an end for good. Everything else is a wait, and so is what somebody on the way says. A round
+// whose end came too early is still open.
+const final = ['malformed', 'unknown_field', 'token_invalid', 'not_yours', 'not_found', 'too_late', 'pool_empty', 'no_chances', 'too_large'];
 const overMS = 2_000; // an end that is not answered for so long is told of as pending
 
 export class Ends {
@@ -60,29 +63,38 @@ export class Ends {
   async #until(key, onWait) {
     const { store } = this.#session;
     const end = store.get(key);
-    const path = `/v1/campaigns/${encodeURIComponent(end.campaign)}/rounds/${end.number}`;
     const began = Date.now();
     for (let tries = 0; ; tries++) {
       let why;
       let afterMS = 0;
       try {
-        const answer = await this.#session.call('POST', `${path}/end`, { body: end.body });
-        if (answer.status === 200) return this.#won(key, answer.body);
-        why = 'pending';
+        const answer = await this.#ask(end);
+        if (isResult(answer, end)) return this.#won(key, answer.body);
+        why = answer.status === 202 ? 'pending' : 'unreadable';
         afterMS = answer.retryAfterMS;
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
         if (problem.status === 401) throw problem; // stays stored: a new session sends it
-        if (problem.code === 'conflicting_repeat') return this.#won(key, (await this.#session.call('GET', path)).body);
-        if (!problem.passes) {
+        if (final.includes(problem.code)) {
           store.remove(key);
           throw problem;
         }
         why = problem.code;
         afterMS = problem.retryAfterMS;
       }
-      if (why === 'pending' || why === 'offline' || Date.now() - began > overMS) onWait?.(why);
+      if (why === 'pending' || why === 'offline' || why === 'unreadable' || Date.now() - began > overMS) onWait?.(why);
       if (await nap(backoff(tries, { afterMS }))) tries = 0; // a network that is back may stutter first
+    }
+  }
+
+  /** Sends the end once. Where another one came first, its result is the one that counts. */
+  async #ask(end) {
+    const path = `/v1/campaigns/${encodeURIComponent(end.campaign)}/rounds/${end.number}`;
+    try {
+      return await this.#session.call('POST', `${path}/end`, { body: end.body });
+    } catch (problem) {
+      if (problem.code !== 'conflicting_repeat') throw problem;
+      return this.#session.call('GET', path);
     }
   }
 
@@ -95,3 +107,6 @@ export class Ends {
     return result;
   }
 }
+
+/** Whether an answer is the result of this end, and not somebody else's JSON. */
+const isResult = ({ status, body }, end) => status === 200 && typeof body?.round === 'string' && body.number === end.number && Number.isInteger(body.coins);

@@ -1,7 +1,8 @@
 // Calls to the players' door: JSON both ways, problems as errors, a bound on every wait.
 
 /** What the server, or the way to it, answered instead of what was asked for. Its code is stable, see docs/openapi.yaml;
- * the SDK adds `offline` (no answer at all) and `unreadable` (an answer that is not ours, as from a proxy). */
+ * the SDK adds `offline` (no answer at all) and `unreadable` (an answer that is not ours, as from a captive portal or a
+ * proxy, whatever its status). Both have the status 0: the server has said nothing. */
 export class Problem extends Error {
   constructor(status, body, retryAfterMS) {
     super(body.detail || body.title || body.code);
@@ -28,8 +29,9 @@ export class Door {
     this.fetch = fetcher;
   }
 
-  /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. */
-  async call(method, path, { token, body, headers, signal } = {}) {
+  /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. What is the same for everybody
+   * (shared) may come from a cache of the browser or of a CDN, and is asked for again the way those know. */
+  async call(method, path, { token, body, headers, signal, shared = false } = {}) {
     const head = { Accept: 'application/json', ...headers };
     if (token) head.Authorization = `Bearer ${token}`;
     if (body !== undefined) head['Content-Type'] = 'application/json';
@@ -38,7 +40,7 @@ export class Door {
     signal?.addEventListener('abort', cancel);
     const timer = setTimeout(cancel, answerMS);
     try {
-      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: 'no-store', credentials: 'omit' });
+      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: shared ? 'default' : 'no-store', credentials: 'omit' });
       const text = await answer.text();
       return this.#read(answer, text);
     } catch (err) {
@@ -53,14 +55,16 @@ export class Door {
 
   #read(answer, text) {
     const retryAfterMS = 1000 * (Number(answer.headers.get('Retry-After')) || 0);
+    const unreadable = () => new Problem(0, { code: 'unreadable', detail: `${answer.status} ${answer.headers.get('Content-Type') ?? ''}` }, retryAfterMS);
     let body = null;
     try {
       if (text) body = JSON.parse(text);
     } catch {
-      body = { code: 'unreadable' };
+      throw unreadable();
     }
-    if (answer.status >= 400) throw new Problem(answer.status, { code: 'unreadable', ...body }, retryAfterMS);
-    if (body?.code === 'unreadable') throw new Problem(0, body, 0);
+    // Only a problem of ours says something about the call; anybody on the way can answer with a 403.
+    const ours = (answer.headers.get('Content-Type') ?? '').startsWith('application/problem+json') && typeof body?.code === 'string';
+    if (answer.status >= 400) throw ours ? new Problem(answer.status, body, retryAfterMS) : unreadable();
     return { status: answer.status, headers: answer.headers, body, retryAfterMS };
   }
 }

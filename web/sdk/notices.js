@@ -1,5 +1,6 @@
 // Notices are shown once: not again after a reload, and not in two tabs. They come again until their receipt is in, so
-// whoever shows them has to remember.
+// whoever shows them has to remember; one that comes again after it was shown says that its receipt was lost, so that is
+// sent again.
 
 import { backoff, nap, Problem } from './http.js';
 
@@ -15,6 +16,8 @@ export class Notices {
   #asking = new Map(); // id -> the lowest tab that wants it
   #waiting = new Map(); // id -> notice, until somebody looks
   #channel;
+  #closed = false;
+  #sending = new Set(); // ids whose receipt is on its way
 
   /** show(notice) puts a notice before the player's eyes; it is called when the page is visible. */
   constructor(session, show) {
@@ -29,7 +32,11 @@ export class Notices {
 
   /** Takes a notice as it came, from the stream or from the inbox. */
   async take(notice) {
-    if (notice.receipted_at || this.#seen(notice.id) || this.#asking.has(notice.id)) return false;
+    if (notice.receipted_at || this.#asking.has(notice.id)) return false;
+    if (this.#seen(notice.id)) {
+      this.#receipt(notice.id);
+      return false;
+    }
     if (globalThis.document && document.visibilityState !== 'visible') {
       this.#waiting.set(notice.id, notice);
       return false;
@@ -40,7 +47,9 @@ export class Notices {
     return true;
   }
 
+  /** Shows nothing any more. */
   close() {
+    this.#closed = true;
     this.#channel?.close();
   }
 
@@ -68,7 +77,7 @@ export class Notices {
     }
     const lowest = this.#asking.get(id);
     this.#asking.delete(id);
-    if (lowest !== this.#tab || this.#seen(id)) return false;
+    if (this.#closed || lowest !== this.#tab || this.#seen(id)) return false;
     this.#taken.add(id);
     this.#channel?.postMessage({ shown: id });
     const shown = (this.#session.store.get(this.#key()) ?? []).filter((one) => one !== id);
@@ -84,6 +93,13 @@ export class Notices {
   }
 
   async #receipt(id) {
+    if (this.#sending.has(id)) return;
+    this.#sending.add(id);
+    await this.#deliver(id);
+    this.#sending.delete(id);
+  }
+
+  async #deliver(id) {
     for (let tries = 0; tries < receiptTries; tries++) {
       try {
         await this.#session.receipt(id);

@@ -5,7 +5,16 @@ import { Claims, connect, Session } from '../sdk/client.js';
 import { backoff } from '../sdk/http.js';
 import { events } from '../sdk/live.js';
 import { Notices } from '../sdk/notices.js';
-import { fake, json, problem, storage } from './fake.mjs';
+import { fake, json, problem, pusher, storage } from './fake.mjs';
+
+// The window's events, which node has not.
+const page = new EventTarget();
+for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent']) globalThis[name] ??= page[name].bind(page);
+
+// The browser's locks, where node has none.
+let last = Promise.resolve();
+const locks = { request: (_, fn) => (last = last.then(fn, fn)) };
+if (!globalThis.navigator?.locks) Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
 
 const session = { token: 'T', user: 'ann', market: 'SG', expires_at: '2999-01-01T00:00:00.000Z' };
 const result = { round: 'demo.1.1.ann.1', number: 1, coins: 20, total: 20, prize: null, chances_left: 4, claim: 'C', settled_at: '2026-11-11T12:00:00.000Z' };
@@ -39,6 +48,28 @@ test('an end is sent again, byte for byte, until it is answered', async () => {
   assert.ok(waits.includes('pending') && waits.includes('offline'), `told of ${waits}`);
 });
 
+test('what is not ours on the way is a wait: the end stays stored and goes on being sent', async () => {
+  const html = (status) => () => new Response('<html>Sign in to the Wi-Fi</html>', { status, headers: { 'Content-Type': 'text/html' } });
+  const troubles = [html(403), html(401), html(511), html(200), () => new Response(null, { status: 204 }), () => new Response('', { status: 403 }), () => json(200, { ok: true }),
+    () => json(200, null), () => json(404, { code: 'not_found' }), () => json(403, { error: 'blocked' }), () => problem(418, 'of_a_later_version'), () => problem(403, 'forbidden')];
+  const all = troubles.length;
+  const keep = storage();
+  const waits = [];
+  const kept = [];
+  const { session: s, ends, calls } = await logged((call) => {
+    kept.push(Boolean(keep.getItem('shake.end.ann/demo/1')));
+    return troubles.length ? troubles.shift()() : json(200, result);
+  }, keep);
+  const sent = s.end('demo', 1, 'R', 60, undefined, { onWait: (why) => waits.push(why) });
+  const hurry = setInterval(() => dispatchEvent(new Event('online')), 5); // waits end early
+  assert.deepEqual(await sent, result);
+  clearInterval(hurry);
+  assert.equal(ends().length, all + 1);
+  assert.ok(kept.every(Boolean), 'stored until it is answered');
+  assert.equal(calls.filter((c) => c.path === '/v1/sessions').length, 1, "a portal's 401 logs nobody out");
+  assert.ok(waits.includes('unreadable'));
+});
+
 test('an end that an earlier page left is sent by the next one, with its body', async () => {
   const keep = storage();
   keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now() }));
@@ -67,13 +98,13 @@ test('two tabs that end one round send one body', async () => {
 test('a no is final, a conflict gives the result that counts, a lost session keeps the end', async () => {
   const keep = storage();
   const { session: s } = await logged((call) => {
-    if (call.method === 'GET') return json(200, result);
+    if (call.method === 'GET') return json(200, { ...result, number: 2 });
     if (call.path.includes('/rounds/1/')) return problem(409, 'too_late');
     if (call.path.includes('/rounds/2/')) return problem(409, 'conflicting_repeat');
     return problem(401, 'session_expired');
   }, keep);
   await assert.rejects(s.end('demo', 1, 'R', 1), { code: 'too_late' });
-  assert.deepEqual(await s.end('demo', 2, 'R', 1), result);
+  assert.equal((await s.end('demo', 2, 'R', 1)).number, 2);
   await assert.rejects(s.end('demo', 3, 'R', 1), { status: 401 });
   assert.deepEqual(s.ends.pending().map((end) => end.number), [3]);
 });
@@ -132,15 +163,83 @@ test('a claim that can not be paid is told of, and sent no more where nothing wi
 
 test('a stored session is used again by who it belongs to, and renewed when it is over', async () => {
   const { keep, calls } = await logged(() => json(200, {}));
-  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, { ...session, token: 'U' }) : n === 1 ? problem(401, 'session_expired') : json(200, { chances_left: 1 })));
+  const server = fake((call, n) => (call.path === '/v1/sessions' ? json(200, { ...session, token: 'U' }) : n <= 2 ? problem(401, 'session_expired') : json(200, { chances_left: 1 })));
   const again = await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: keep });
   assert.equal(again.token, 'T');
   assert.equal(server.calls.length, 0);
   assert.equal(calls.length, 1);
   assert.equal((await again.me('demo')).chances_left, 1);
-  assert.deepEqual(server.calls.map((c) => c.headers.Authorization), ['Bearer T', undefined, 'Bearer U']);
+  assert.deepEqual(server.calls.map((c) => c.path + ' ' + c.headers.Authorization), [
+    '/v1/campaigns/demo/me Bearer T', '/v1/sessions/renew Bearer T', '/v1/sessions undefined', '/v1/campaigns/demo/me Bearer U',
+  ]);
   const bob = await connect({ url: 'http://shake', provider: 'dev', credential: 'bob', market: 'SG', fetch: server.fetch, storage: keep });
   assert.equal(bob.token, 'U');
+});
+
+const kept = (stored) => {
+  const keep = storage();
+  keep.setItem('shake.session', JSON.stringify(stored));
+  return keep;
+};
+const inMS = (ms) => new Date(Date.now() + ms).toISOString();
+
+test('a session is renewed before it is over, once for all tabs', async () => {
+  const keep = storage();
+  let renewals = 0;
+  const server = fake(({ path }) => {
+    if (path === '/v1/sessions') return json(200, { ...session, expires_at: inMS(60_400) });
+    if (path === '/v1/sessions/renew') return sleep(20).then(() => json(200, { ...session, token: `R${++renewals}`, expires_at: inMS(3600_000) }));
+    return json(200, {});
+  });
+  const login = { url: 'http://shake', provider: 'acme', credential: 'secret', market: 'SG', fetch: server.fetch, storage: keep };
+  const one = await connect(login);
+  const { expires_at: until, ...stored } = JSON.parse(keep.getItem('shake.session'));
+  keep.setItem('shake.session', JSON.stringify({ ...stored, expires_at: until, since: Date.now() - 119_600 })); // of a life of 180 s a third is left in 0.4 s
+  const tabs = [0, 1, 2].map(() => new Session({ url: 'http://shake', fetch: server.fetch, storage: keep }));
+  for (const tab of tabs) assert.ok(tab.resume());
+  await sleep(100);
+  await Promise.all(tabs.map((tab) => tab.me('demo'))); // whoever is asked first, renews
+  await sleep(500);
+  await Promise.all(tabs.map((tab) => tab.me('demo')));
+  assert.deepEqual(tabs.map((tab) => tab.token), ['R1', 'R1', 'R1'], `${renewals} renewals`);
+  assert.equal(await one.renew(), true);
+  assert.equal(one.token, 'R1');
+  assert.ok(!keep.getItem('shake.session').includes('secret'));
+});
+
+test('a session that the server calls expired is renewed once, and where it can\'t be, the problem is told', async () => {
+  let lifetimeOver = false;
+  const server = fake(({ path, headers }) => {
+    if (path === '/v1/sessions') return json(200, session);
+    if (path === '/v1/sessions/renew') return lifetimeOver ? problem(401, 'session_expired') : json(200, { ...session, token: 'R' });
+    return headers.Authorization === 'Bearer R' && !lifetimeOver ? json(200, { chances_left: 3 }) : problem(401, 'session_expired');
+  });
+  const s = await connect({ url: 'http://shake', provider: 'acme', credential: 'x', market: 'SG', fetch: server.fetch, storage: storage() });
+  const both = await Promise.all([s.me('demo'), s.me('demo')]);
+  assert.deepEqual(both.map((me) => me.chances_left), [3, 3]);
+  assert.equal(server.calls.filter((c) => c.path === '/v1/sessions/renew').length, 1);
+  lifetimeOver = true;
+  const later = new Session({ url: 'http://shake', fetch: server.fetch, storage: kept(s.store.get('session')) });
+  assert.ok(later.resume());
+  await assert.rejects(later.me('demo'), { code: 'session_expired' });
+  assert.equal(later.provider, 'acme', 'the page knows which app to send the player to');
+});
+
+test('a login tells the browser\'s device, one and the same, unless the host wants another or none', async () => {
+  const keep = storage();
+  const { calls } = await logged(() => json(200, {}), keep);
+  const { device } = JSON.parse(calls[0].body);
+  assert.match(device, /^[0-9a-f]{32}$/);
+  const again = await (async () => {
+    keep.removeItem('shake.session');
+    return logged(() => json(200, {}), keep);
+  })();
+  assert.equal(JSON.parse(again.calls[0].body).device, device);
+  for (const [option, sent] of [['phone-7', 'phone-7'], ['', undefined]]) {
+    const server = fake(() => json(200, session));
+    await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: storage(), device: option });
+    assert.equal(JSON.parse(server.calls[0].body).device, sent);
+  }
 });
 
 test('the clock is within 50 ms of the server on a network that stalls', async () => {
@@ -158,6 +257,36 @@ test('the clock is within 50 ms of the server on a network that stalls', async (
     await s.clock.sync();
     const skew = Math.abs(s.clock.now() - Date.now() - ahead);
     assert.ok(skew <= 50 && skew <= s.clock.errorMS + 2, `skew ${skew} ms, told ${s.clock.errorMS} ms`);
+  }
+});
+
+test('the clock does not jump with the device\'s, and is measured anew after a step or a sleep', async () => {
+  const { now: wall } = Date;
+  const { now: steady } = performance;
+  const really = () => steady.call(performance) + 5000;
+  const server = fake(() => json(200, { server_time: new Date(1.8e12 + really()).toISOString() }));
+  const s = new Session({ url: 'http://shake', fetch: server.fetch, storage: storage() });
+  await s.clock.sync(1);
+  const off = () => Math.abs(s.clock.now() - 1.8e12 - really());
+  assert.ok(off() < 20, `${off()} ms off`);
+  try {
+    const asked = server.calls.length;
+    Date.now = () => wall() - 3600_000; // somebody sets the time
+    for (let i = 0; i < 20; i++) assert.ok(off() < 20, `${off()} ms off after the step`);
+    await until(() => server.calls.length === asked + 3);
+    await sleep(20);
+    let slept = 30_000; // the monotonic clock stood still
+    performance.now = () => steady.call(performance) - slept;
+    s.clock.now();
+    await until(() => server.calls.length >= asked + 6);
+    await sleep(20);
+    assert.ok(off() < 20, `${off()} ms off after a sleep`);
+    for (let i = 0; i < 20; i++) s.clock.now();
+    await sleep(20);
+    assert.equal(server.calls.length, asked + 6, 'once for each');
+  } finally {
+    Date.now = wall;
+    delete performance.now;
   }
 });
 
@@ -194,17 +323,20 @@ test('a stream that breaks is taken up behind its last event', async () => {
   assert.ok(asked.every((c) => c.headers.Authorization === 'Bearer T' && !c.path.includes('T')), 'the token is in the header alone');
 });
 
-test('without a stream it polls, and asks only for what has changed', async () => {
+test('without a stream it polls by way of caches, and tells only what has changed', async () => {
   const { session: s, calls } = await logged((call) => {
     if (call.path.startsWith('/v1/live')) return problem(404, 'not_found');
     if (call.path.startsWith('/v1/inbox')) return json(200, { notices: [{ id: 'n1', receipted_at: null }, { id: 'n0', receipted_at: 'x' }], next: null });
-    return call.headers['If-None-Match'] === '"a"' ? new Response(null, { status: 304, headers: { ETag: '"a"' } }) : json(200, { id: 'demo', stage: 'live', version: 1, pool: { left: 5 } }, { ETag: '"a"' });
+    return json(200, { id: 'demo', stage: 'live', version: 1, pool: { left: 5 } }, { ETag: '"a"' });
   });
   const told = [];
   const live = s.live('demo', { mode: (m) => told.push(m), pool: (p) => told.push(p.left), notice: (n) => told.push(n.id) });
   await until(() => calls.filter((c) => c.path === '/v1/campaigns/demo').length >= 2);
   live.close();
   assert.deepEqual(told, ['poll', 5, 'n1']);
+  const asked = calls.filter((c) => c.path.startsWith('/v1/campaigns/'));
+  assert.ok(asked.every((c) => c.cache === 'default' && !('If-None-Match' in c.headers)), 'the browser and a CDN may answer');
+  assert.ok(calls.filter((c) => c.path.startsWith('/v1/inbox')).every((c) => c.cache === 'no-store'), "nobody answers for what is one player's");
 });
 
 test('a notice is shown in one of two tabs, once, and its receipt is sent again', async () => {
@@ -222,7 +354,34 @@ test('a notice is shown in one of two tabs, once, and its receipt is sent again'
   await reloaded.take(notice);
   reloaded.close();
   assert.deepEqual(shown, ['n1']);
-  await until(() => receipts === 2);
+  await until(() => receipts >= 2);
+});
+
+test('with 40 % of pushes and 40 % of receipts lost, notices reach the player and none is shown twice', async () => {
+  const many = 180; // within what Notices remembers
+  const server = pusher(many, { loses: 0.4, pushes: 14, everyMS: 120, seed: 7 });
+  const keep = storage();
+  const shown = new Map();
+  const opened = [];
+  const openPage = async () => {
+    const s = await connect({ url: 'http://shake', provider: 'dev', credential: 'ann', market: 'SG', fetch: server.fetch, storage: keep });
+    const notices = new Notices(s, (n) => shown.set(n.id, (shown.get(n.id) ?? 0) + 1));
+    const live = s.live('demo', { notice: (n) => notices.take(n) });
+    opened.push(() => (live.close(), notices.close()));
+  };
+  await openPage();
+  await openPage(); // a second tab
+  await until(() => server.turns >= 5);
+  for (const close of opened.splice(0)) close(); // a reload: what the first pages knew is gone but for the storage
+  await openPage();
+  await openPage();
+  await until(() => server.turns >= 14);
+  await sleep(300);
+  for (const close of opened) close();
+  const twice = [...shown.values()].filter((times) => times > 1).length;
+  assert.equal(twice, 0, `${twice} were shown twice`);
+  assert.ok(server.receipted.size >= many * 0.99, `${server.receipted.size} of ${many} reached`);
+  assert.ok(server.lost > many / 3, `${server.lost} receipts were lost`);
 });
 
 test('waits grow, are bounded, and differ', () => {
