@@ -204,10 +204,19 @@ func (c *claiming) round(ctx context.Context, user string, p *client) error {
 func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost int) {
 	c.t.Helper()
 	keys := redisdb.NewKeyCache(c.servers.namespace).Of(c.run)
-	slots, err := c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
-	c.must(err)
 	slot := redisdb.Slot(keys.Pool(0))
-	i := slices.IndexFunc(slots, func(s redis.ClusterSlot) bool { return s.Start <= slot && slot <= s.End })
+	var slots []redis.ClusterSlot
+	var i int
+	eventually(c.t, 20*time.Second, func() (err error) { // a young cluster's nodes learn of each other's replicas by and by
+		if slots, err = c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result(); err != nil {
+			return err
+		}
+		i = slices.IndexFunc(slots, func(s redis.ClusterSlot) bool { return s.Start <= slot && slot <= s.End })
+		if i < 0 || len(slots[i].Nodes) < 2 {
+			return fmt.Errorf("the node of slot %d has no replica yet", slot)
+		}
+		return nil
+	})
 	theirs, primary, replica := slots[i], cluster.Node(slots[i].Nodes[0].Addr), cluster.Node(slots[i].Nodes[1].Addr)
 	replica.Pause()
 	direct := redis.NewClient(&redis.Options{Addr: primary.Addr()})
