@@ -17,7 +17,7 @@ import (
 // Answer is what became of a request.
 type Answer struct {
 	Status int           // 0: none came, or it was never sent since all phones were waiting
-	Took   time.Duration // from when it was due
+	Took   time.Duration // from when it was due; 0: it was never sent
 }
 
 // Hold bounds how long an answer is waited for.
