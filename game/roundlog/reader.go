@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -82,9 +80,9 @@ func parseLine(line string) (claim string, ok bool) {
 	if len(line) < 10 || line[8] != ' ' {
 		return "", false
 	}
-	sum, err := strconv.ParseUint(line[:8], 16, 32)
 	claim = line[9:]
-	return claim, err == nil && uint32(sum) == crc32.Checksum([]byte(claim), castagnoli)
+	written := appendLine(nil, claim)
+	return claim, line[:8] == string(written[:8])
 }
 
 type found struct {
