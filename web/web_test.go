@@ -268,7 +268,8 @@ func TestLoad_namesATreeByAllItHolds(t *testing.T) {
 	}
 }
 
-// The modules have tests of their own, for node. Where node is missing they are left out here, and CI has it.
+// The modules have tests of their own, for node. Nothing else of the project needs node, so a machine without one leaves
+// them to `make web-test`, which fails there.
 func TestModules(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

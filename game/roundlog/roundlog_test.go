@@ -145,9 +145,9 @@ func TestWriter_diskFull(t *testing.T) {
 	w, c := open(t, Options{Dir: dir, Buffer: 1000, Flush: time.Hour})
 	w.Append("before")
 	good := w.file
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	full, err := os.Open(good.Name()) // one that can't be written to fails as a full disk does: each write, with an error
 	if err != nil {
-		t.Skip("no /dev/full here")
+		t.Fatal(err)
 	}
 	defer full.Close()
 	w.file = full

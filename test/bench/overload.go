@@ -6,12 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/shake-live/shake/test/storm"
 )
@@ -98,21 +94,4 @@ func capacity(ctx context.Context, crowd *storm.Crowd, sys *system) (float64, er
 	rates = rates[1:] // the first one warms up
 	slices.Sort(rates)
 	return rates[1], sys.clear(ctx)
-}
-
-// link is a connection to addr that carries so many kilobytes a second in each direction.
-func link(addr string, kbs int) (listen string, stop func(), err error) {
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "redis", "127.0.0.1:0", addr)
-	if err := proxy.Start(); err != nil {
-		return "", nil, err
-	}
-	for _, direction := range []string{"upstream", "downstream"} {
-		text := fmt.Sprintf(`{"name":"%s","type":"bandwidth","stream":"%[1]s","attributes":{"rate":%d}}`, direction, kbs)
-		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
-			proxy.Stop()
-			return "", nil, err
-		}
-	}
-	return proxy.Listen, proxy.Stop, nil
 }

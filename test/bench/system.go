@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shake-live/shake/internal/redisdb"
+	"github.com/shake-live/shake/test/storm"
 )
 
 // system is one `shake serve --roles api` over a redis-server of its own, and what is needed around it.
@@ -90,7 +91,7 @@ func (s *site) startSystem(ctx context.Context, set setup) (_ *system, err error
 	seen := sys.host
 	if set.link > 0 {
 		var stop func()
-		if seen, stop, err = link(sys.host, set.link); err != nil {
+		if seen, stop, err = storm.Link(sys.host, set.link); err != nil {
 			return nil, err
 		}
 		sys.stops = append(sys.stops, stop)

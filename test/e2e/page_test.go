@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,14 +38,12 @@ func TestMain(m *testing.M) {
 	if chrome.stop != nil {
 		chrome.stop()
 	}
-	if os.Getenv("SHAKE_E2E") != "" {
-		if bin, err := program(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(bin))
-		}
-	}
+	testenv.RemoveShake()
 	os.Exit(code)
 }
 
+// browser is the one Chromium of all tests. It is the one place that skips them: they take four minutes and a browser, so
+// `make test` leaves them to `make e2e`.
 func browser(t testing.TB) context.Context {
 	t.Helper()
 	if os.Getenv("SHAKE_E2E") == "" {

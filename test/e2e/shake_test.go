@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,21 +18,9 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-)
 
-// program builds shake once for all tests of this package.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "shake-e2e-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "shake")
-	out, err := exec.Command("go", "build", "-o", bin, "../../cmd/shake").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return bin, nil
-})
+	"github.com/shake-live/shake/internal/testenv"
+)
 
 // shake is a `shake dev` that tests can end and start again.
 type shake struct {
@@ -56,7 +43,7 @@ func start(t testing.TB, flags ...string) *shake {
 // again starts it with what it kept.
 func (s *shake) again() {
 	s.t.Helper()
-	bin, err := program()
+	bin, err := testenv.Shake()
 	if err != nil {
 		s.t.Fatal(err)
 	}

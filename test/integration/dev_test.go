@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/shake-live/shake/internal/testenv"
 )
 
 // TestDev is what somebody with nothing but Go sees: `shake dev` is ready at once, plays the demo campaign through
@@ -94,7 +96,7 @@ func TestDev(t *testing.T) {
 // retire removes what Redis has of the run that is settled, and nothing of the one that is on.
 func (p *process) retire(data string) {
 	p.t.Helper()
-	bin, err := program()
+	bin, err := testenv.Shake()
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -130,7 +132,7 @@ func (p *process) interrupt() error {
 // startDev starts `shake dev` with short rounds and waits for its line.
 func startDev(t *testing.T, data string, flags ...string) *process {
 	t.Helper()
-	bin, err := program()
+	bin, err := testenv.Shake()
 	if err != nil {
 		t.Fatal(err)
 	}

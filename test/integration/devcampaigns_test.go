@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shake-live/shake/internal/testenv"
 )
 
 // TestDev_otherCampaigns starts `shake dev` again and again, gently and with SIGKILL: whatever campaigns its folder
@@ -16,7 +18,7 @@ import (
 func TestDev_otherCampaigns(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	data := filepath.Join(t.TempDir(), "data")
-	bin, err := program()
+	bin, err := testenv.Shake()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,31 +14,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// program builds shake once for all tests of this package.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "shake-integration-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "shake")
-	out, err := exec.Command("go", "build", "-o", bin, "../../cmd/shake").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return bin, nil
-})
+	"github.com/shake-live/shake/internal/testenv"
+)
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
-	}
+	testenv.RemoveShake()
 	os.Exit(code)
 }
 
@@ -78,7 +63,7 @@ lame_duck: %s
 
 func newSystem(t *testing.T, s servers) *system {
 	t.Helper()
-	bin, err := program()
+	bin, err := testenv.Shake()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
 	"github.com/redis/go-redis/v9"
-	"github.com/rs/zerolog"
 
 	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/event"
@@ -182,17 +180,10 @@ func newCrowd(t *testing.T, redisAddr, namespace, campaign, market string, shard
 // narrow puts addr behind a link that carries so many kilobytes a second in each direction.
 func narrow(t *testing.T, addr string, kbs int) string {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "narrow", "127.0.0.1:0", addr)
-	if err := proxy.Start(); err != nil {
+	listen, stop, err := storm.Link(addr, kbs)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(proxy.Stop)
-	for _, direction := range []string{"upstream", "downstream"} {
-		text := fmt.Sprintf(`{"name":"%s","type":"bandwidth","stream":"%[1]s","attributes":{"rate":%d}}`, direction, kbs)
-		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return proxy.Listen
+	t.Cleanup(stop)
+	return listen
 }
