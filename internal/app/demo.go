@@ -65,8 +65,8 @@ func demoCurve(round time.Duration) []game.Piece {
 	return curve
 }
 
-// begin takes up every run that a stop has left, so that nobody finds its pool closed, and starts the demo's first run
-// where there is none.
+// begin takes up every run that a stop has left, so that nobody finds its pool closed or its board empty, and starts
+// the demo's first run where there is none.
 func (d *demo) begin(ctx context.Context) error {
 	left, err := d.campaigns.Unsettled(ctx)
 	if err != nil {
@@ -77,6 +77,9 @@ func (d *demo) begin(ctx context.Context) error {
 	for _, c := range left {
 		g.Go(func() error {
 			if err := d.office.Finish(taken, c); err != nil {
+				return err
+			}
+			if _, err := d.rebuildBoardOf(taken, c); err != nil {
 				return err
 			}
 			return d.Warm(taken, c.ID)
