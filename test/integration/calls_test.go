@@ -15,6 +15,7 @@ import (
 	"github.com/shake-live/shake/internal/redisdb"
 	"github.com/shake-live/shake/internal/sqldb"
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestCalls counts what a start and an end cost once a campaign is warm: one script call of Redis at most, fewer
@@ -22,19 +23,19 @@ import (
 func TestCalls(t *testing.T) {
 	cluster := testenv.StartRedisCluster(t)
 	mysql := testenv.StartMySQL(t)
-	s := servers{
-		redis: cluster.Addrs(), cluster: true, kafka: testenv.Kafka(t), dsn: mysql.DSN(), namespace: testenv.Namespace(t),
-		more: "durability: {mode: replicated, replicas: 1}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: cluster.Addrs(), Cluster: true, Kafka: testenv.Kafka(t), DSN: mysql.DSN(), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: replicated, replicas: 1}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("calls", 10*time.Minute, 100, 10_000_000, 12))
-	worker := sys.serve("worker")
-	api := sys.serve("api")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("calls", 10*time.Minute, 100, 10_000_000, 12))
+	worker := sys.Serve("worker")
+	api := sys.Serve("api")
 	c := &counted{t: t, api: api, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 10 * time.Second}}
 	c.connect(s)
 	c.players(200)
 	c.round(1, 8) // warm
-	worker.kill() // from here on only the api process talks to Redis scripts and to the database
+	worker.Kill() // from here on only the api process talks to Redis scripts and to the database
 
 	t.Run("one by one", func(t *testing.T) {
 		perStart, perEnd, reads := c.measure(2, 1)
@@ -60,15 +61,15 @@ func TestCalls(t *testing.T) {
 func TestShorts(t *testing.T) {
 	const players, rounds = 200, 50
 	cluster := testenv.RedisCluster(t)
-	s := servers{
-		redis: cluster, cluster: true, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: cluster, Cluster: true, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
+	sys := rig.New(t, s)
 	const worth = players * rounds * 9 / 10 * 101 / 2 // of the rounds, by the curve
-	sys.apply(campaign("calls", 10*time.Minute, 100, worth*100/95, 12))
-	sys.serve("worker")
-	api := sys.serve("api")
+	sys.Apply(rig.Campaign("calls", 10*time.Minute, 100, worth*100/95, 12))
+	sys.Serve("worker")
+	api := sys.Serve("api")
 	c := &counted{t: t, api: api, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second}}
 	c.players(players)
 	time.Sleep(time.Second) // the slices are filled while a campaign warms up
@@ -85,20 +86,20 @@ func TestShorts(t *testing.T) {
 // counted plays rounds and counts what the servers do meanwhile.
 type counted struct {
 	t       *testing.T
-	api     *process
+	api     *rig.Process
 	http    *http.Client
 	redis   *redisdb.DB
 	sql     *sqldb.DB
-	clients []*client
+	clients []*rig.Client
 	tokens  []string
 }
 
-func (c *counted) connect(s servers) {
+func (c *counted) connect(s rig.Servers) {
 	var err error
-	if c.redis, err = redisdb.Open(c.t.Context(), redisdb.Options{Addrs: s.redis, Cluster: true}); err != nil {
+	if c.redis, err = redisdb.Open(c.t.Context(), redisdb.Options{Addrs: s.Redis, Cluster: true}); err != nil {
 		c.t.Fatal(err)
 	}
-	if c.sql, err = sqldb.Open(c.t.Context(), sqldb.Options{Driver: "mysql", DSN: s.dsn}); err != nil {
+	if c.sql, err = sqldb.Open(c.t.Context(), sqldb.Options{Driver: "mysql", DSN: s.DSN}); err != nil {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { _, _ = c.redis.Close(), c.sql.Close() })
@@ -106,7 +107,7 @@ func (c *counted) connect(s servers) {
 
 func (c *counted) players(n int) {
 	for i := range n {
-		one, err := login(c.t.Context(), c.http, c.api.url, fmt.Sprintf("counted-%d", i))
+		one, err := rig.Login(c.t.Context(), c.http, c.api.URL, fmt.Sprintf("counted-%d", i))
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -138,8 +139,8 @@ func (c *counted) each(workers int, fn func(i int) error) {
 
 func (c *counted) starts(number, workers int) {
 	c.each(workers, func(i int) error {
-		var s started
-		status, err := c.clients[i].call(context.Background(), "PUT", fmt.Sprintf("/v1/campaigns/calls/rounds/%d", number), nil, &s)
+		var s rig.Started
+		status, err := c.clients[i].Call(context.Background(), "PUT", fmt.Sprintf("/v1/campaigns/calls/rounds/%d", number), nil, &s)
 		c.tokens[i] = s.Token
 		if err == nil && status != 200 {
 			err = fmt.Errorf("start answered %d %s", status, s.Code)
@@ -150,9 +151,9 @@ func (c *counted) starts(number, workers int) {
 
 func (c *counted) ends(number, workers int) {
 	c.each(workers, func(i int) error {
-		var r result
+		var r rig.Result
 		body := map[string]any{"token": c.tokens[i], "shakes": 5}
-		status, err := c.clients[i].call(context.Background(), "POST", fmt.Sprintf("/v1/campaigns/calls/rounds/%d/end", number), body, &r)
+		status, err := c.clients[i].Call(context.Background(), "POST", fmt.Sprintf("/v1/campaigns/calls/rounds/%d/end", number), body, &r)
 		if err == nil && status != 200 {
 			err = fmt.Errorf("end answered %d %s", status, r.Code)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/shake-live/shake/internal/redisdb"
 	"github.com/shake-live/shake/internal/testenv"
 	"github.com/shake-live/shake/inventory"
+	"github.com/shake-live/shake/test/rig"
 )
 
 const claimPlayers = 150
@@ -26,13 +27,13 @@ const claimPlayers = 150
 // wallets, board, inbox, Kafka and pool agree with what the players were told, to the coin.
 func TestClaims(t *testing.T) {
 	cluster := testenv.StartRedisCluster(t)
-	s := servers{
-		redis: cluster.Addrs(), cluster: true, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: cluster.Addrs(), Cluster: true, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("claims", 20*time.Minute, 100, 950_000, nightShards))
-	api := sys.serve("api")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("claims", 20*time.Minute, 100, 950_000, nightShards))
+	api := sys.Serve("api")
 	c := &claiming{
 		night: &night{t: t, sys: sys, servers: s, id: "claims", run: inventory.Run{Campaign: "claims", Number: 1, Shards: nightShards}, api: api},
 		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}, Timeout: 10 * time.Second},
@@ -40,13 +41,13 @@ func TestClaims(t *testing.T) {
 	c.connect()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	c.worker = sys.serve("worker")
+	c.worker = sys.Serve("worker")
 	c.play(ctx, everybody, 2)
 	c.settle(ctx)
 
-	c.worker.kill() // so that nothing is carried to Kafka
+	c.worker.Kill() // so that nothing is carried to Kafka
 	lost := c.loseTail(ctx, cluster)
-	c.worker = sys.serve("worker")
+	c.worker = sys.Serve("worker")
 	c.play(ctx, everySecond, 1) // under numbers that they had played before
 	granted := c.claimAll(ctx)
 	if granted != lost || lost == 0 {
@@ -55,10 +56,10 @@ func TestClaims(t *testing.T) {
 	c.play(ctx, everybody, 1)
 	c.agree(ctx, "after the fail-over")
 
-	c.worker.kill()
+	c.worker.Kill()
 	c.play(ctx, everybody, 2)
 	c.loseAll(ctx, cluster)
-	c.worker = sys.serve("worker")
+	c.worker = sys.Serve("worker")
 	c.play(ctx, everySecond, 1)
 	if granted := c.claimAll(ctx); granted != 2*claimPlayers {
 		t.Errorf("%d claims were granted, want the %d that were lost with all of Redis", granted, 2*claimPlayers)
@@ -71,10 +72,10 @@ func TestClaims(t *testing.T) {
 	c.agree(ctx, "after all claims again")
 	c.refused(ctx)
 
-	c.worker.kill()
+	c.worker.Kill()
 	c.play(ctx, everybody, 1)
 	c.loseAll(ctx, cluster)
-	c.worker = sys.serve("worker")
+	c.worker = sys.Serve("worker")
 	c.replay(ctx)
 	c.settle(ctx) // until the ledger has a claim, the same one is granted again: the same answer, and nothing more paid
 	if granted := c.claimAll(ctx); granted != 0 {
@@ -92,11 +93,11 @@ func (c *claiming) replay(ctx context.Context) {
 		Coins            int64
 	}
 	run := func(args ...string) (r replayed, err error) {
-		out, err := c.sys.shake(append([]string{"replay", "--from", "round-log", c.sys.log, "--rate", "5000", "--json"}, args...)...)
+		out, err := c.sys.Shake(append([]string{"replay", "--from", "round-log", c.sys.RoundLog, "--rate", "5000", "--json"}, args...)...)
 		return r, errors.Join(err, json.Unmarshal([]byte(out), &r))
 	}
 	var before replayed
-	eventually(c.t, time.Minute, func() (err error) { // the ledger has to read how the pools were opened
+	rig.Eventually(c.t, time.Minute, func() (err error) { // the ledger has to read how the pools were opened
 		before, err = run("--dry-run")
 		if err == nil && before.Outcomes["lost"] < claimPlayers { // the last of them are flushed within a moment
 			err = fmt.Errorf("the round log has %v", before.Outcomes)
@@ -104,7 +105,7 @@ func (c *claiming) replay(ctx context.Context) {
 		return err
 	})
 	var after replayed
-	eventually(c.t, time.Minute, func() (err error) {
+	rig.Eventually(c.t, time.Minute, func() (err error) {
 		after, err = run()
 		return err
 	})
@@ -134,7 +135,7 @@ type claiming struct {
 }
 
 // each does something for many players at once.
-func (c *claiming) each(ctx context.Context, who func(int) bool, do func(ctx context.Context, user string, player *client) error) {
+func (c *claiming) each(ctx context.Context, who func(int) bool, do func(ctx context.Context, user string, player *rig.Client) error) {
 	c.t.Helper()
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 50)
@@ -146,7 +147,7 @@ func (c *claiming) each(ctx context.Context, who func(int) bool, do func(ctx con
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			user := fmt.Sprintf("claimer-%03d", i)
-			player, err := login(ctx, c.http, c.api.url, user)
+			player, err := rig.Login(ctx, c.http, c.api.URL, user)
 			if err == nil {
 				err = do(ctx, user, player)
 			}
@@ -161,7 +162,7 @@ func (c *claiming) each(ctx context.Context, who func(int) bool, do func(ctx con
 // play lets players play so many rounds, and notes what they are told.
 func (c *claiming) play(ctx context.Context, who func(int) bool, rounds int) {
 	c.t.Helper()
-	c.each(ctx, who, func(ctx context.Context, user string, p *client) error {
+	c.each(ctx, who, func(ctx context.Context, user string, p *rig.Client) error {
 		for range rounds {
 			if err := c.round(ctx, user, p); err != nil {
 				return err
@@ -171,25 +172,25 @@ func (c *claiming) play(ctx context.Context, who func(int) bool, rounds int) {
 	})
 }
 
-func (c *claiming) round(ctx context.Context, user string, p *client) error {
+func (c *claiming) round(ctx context.Context, user string, p *rig.Client) error {
 	base := "/v1/campaigns/" + c.id
 	var me struct {
 		Next int64 `json:"next_number"`
-		Open *started
+		Open *rig.Started
 	}
-	if status, err := p.insist(ctx, "GET", base+"/me", nil, &me); err != nil || status != 200 {
+	if status, err := p.Insist(ctx, "GET", base+"/me", nil, &me); err != nil || status != 200 {
 		return fmt.Errorf("me: %d %w", status, err)
 	}
-	var s started
+	var s rig.Started
 	at := fmt.Sprintf("%s/rounds/%d", base, me.Next)
-	if status, err := p.insist(ctx, "PUT", at, nil, &s); err != nil || status != 200 {
+	if status, err := p.Insist(ctx, "PUT", at, nil, &s); err != nil || status != 200 {
 		return fmt.Errorf("start %d: %d %s %w", me.Next, status, s.Code, err)
 	}
 	var r struct {
-		result
+		rig.Result
 		Claim string
 	}
-	status, err := p.insist(ctx, "POST", at+"/end", map[string]any{"token": s.Token, "shakes": 5}, &r)
+	status, err := p.Insist(ctx, "POST", at+"/end", map[string]any{"token": s.Token, "shakes": 5}, &r)
 	if err != nil || status != 200 {
 		return fmt.Errorf("end %d: %d %s %w", me.Next, status, r.Code, err)
 	}
@@ -203,11 +204,11 @@ func (c *claiming) round(ctx context.Context, user string, p *client) error {
 // many of the rounds were of that primary's shards.
 func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost int) {
 	c.t.Helper()
-	keys := redisdb.NewKeyCache(c.servers.namespace).Of(c.run)
+	keys := redisdb.NewKeyCache(c.servers.Namespace).Of(c.run)
 	slot := redisdb.Slot(keys.Pool(0))
 	var slots []redis.ClusterSlot
 	var i int
-	eventually(c.t, 20*time.Second, func() (err error) { // a young cluster's nodes learn of each other's replicas by and by
+	rig.Eventually(c.t, 20*time.Second, func() (err error) { // a young cluster's nodes learn of each other's replicas by and by
 		if slots, err = c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result(); err != nil {
 			return err
 		}
@@ -232,7 +233,7 @@ func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost
 			lost++
 		}
 	}
-	eventually(c.t, 60*time.Second, func() error {
+	rig.Eventually(c.t, 60*time.Second, func() error {
 		now, err := c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
 		if err != nil {
 			return err
@@ -252,7 +253,7 @@ func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost
 // loseAll takes everything from every server.
 func (c *claiming) loseAll(ctx context.Context, cluster *testenv.Cluster) {
 	c.t.Helper()
-	eventually(c.t, 30*time.Second, func() error { // the one that was killed may still be joining
+	rig.Eventually(c.t, 30*time.Second, func() error { // the one that was killed may still be joining
 		return c.redis.Client().(*redis.ClusterClient).ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 			return node.FlushAll(ctx).Err()
 		})
@@ -268,13 +269,13 @@ func (c *claiming) claimAll(ctx context.Context) (granted int) {
 		byUser[p.user] = append(byUser[p.user], p)
 	}
 	already := 0
-	c.each(ctx, everybody, func(ctx context.Context, user string, player *client) error {
+	c.each(ctx, everybody, func(ctx context.Context, user string, player *rig.Client) error {
 		for _, p := range byUser[user] {
 			var answer struct {
 				Status, Code string
 				Coins        int64
 			}
-			status, err := player.insist(ctx, "POST", "/v1/claims", map[string]any{"claim": p.claim}, &answer)
+			status, err := player.Insist(ctx, "POST", "/v1/claims", map[string]any{"claim": p.claim}, &answer)
 			if err != nil || status != 200 || answer.Coins != p.coins {
 				return fmt.Errorf("claim of %s: %d %+v %w, want %d coins", p.round, status, answer, err, p.coins)
 			}
@@ -295,7 +296,7 @@ func (c *claiming) claimAll(ctx context.Context) (granted int) {
 // agree compares what everybody has with what the players were told.
 func (c *claiming) agree(ctx context.Context, when string) {
 	defer func() { // the auditor's view of the same
-		if out, err := c.sys.shake("reconcile", c.id, "--json"); err != nil {
+		if out, err := c.sys.Shake("reconcile", c.id, "--json"); err != nil {
 			c.t.Errorf("reconcile %s: %v\n%s", when, err, out)
 		}
 	}()
@@ -322,7 +323,7 @@ func (c *claiming) agree(ctx context.Context, when string) {
 	c.must(err)
 	wallets, notices := c.owned(ctx)
 	var board int64
-	eventually(c.t, 30*time.Second, func() error { // a board that was lost is built anew once a second at most
+	rig.Eventually(c.t, 30*time.Second, func() error { // a board that was lost is built anew once a second at most
 		if built, err := c.board.Built(ctx, c.run); err != nil || !built {
 			return fmt.Errorf("the board is not built: %w", err)
 		}
@@ -359,9 +360,9 @@ func (c *claiming) agree(ctx context.Context, when string) {
 // tellsTotals checks that every player is told all coins that he was promised.
 func (c *claiming) tellsTotals(ctx context.Context, when string) {
 	c.t.Helper()
-	c.each(ctx, everybody, func(ctx context.Context, user string, p *client) error {
+	c.each(ctx, everybody, func(ctx context.Context, user string, p *rig.Client) error {
 		var me struct{ Coins int64 }
-		status, err := p.insist(ctx, "GET", "/v1/campaigns/"+c.id+"/me", nil, &me)
+		status, err := p.Insist(ctx, "GET", "/v1/campaigns/"+c.id+"/me", nil, &me)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil || status != 200 || me.Coins != c.totals[user] {
@@ -377,9 +378,9 @@ func (c *claiming) refused(ctx context.Context) {
 	before, err := inventory.Audit(ctx, c.pools, c.run)
 	c.must(err)
 	p := c.promises[0]
-	other, err := login(ctx, c.http, c.api.url, "somebody-else")
+	other, err := rig.Login(ctx, c.http, c.api.URL, "somebody-else")
 	c.must(err)
-	owner, err := login(ctx, c.http, c.api.url, p.user)
+	owner, err := rig.Login(ctx, c.http, c.api.URL, p.user)
 	c.must(err)
 	forged := strings.Map(func(r rune) rune {
 		if r == 'A' {
@@ -388,12 +389,12 @@ func (c *claiming) refused(ctx context.Context) {
 		return r
 	}, p.claim)
 	for _, bad := range []struct {
-		who   *client
+		who   *rig.Client
 		claim string
 		code  string
 	}{{other, p.claim, "not_yours"}, {owner, forged, "token_invalid"}, {owner, p.claim + "A", "token_invalid"}, {owner, "", "token_invalid"}} {
 		var answer struct{ Code string }
-		if _, err := bad.who.call(ctx, "POST", "/v1/claims", map[string]any{"claim": bad.claim}, &answer); err != nil || answer.Code != bad.code {
+		if _, err := bad.who.Call(ctx, "POST", "/v1/claims", map[string]any{"claim": bad.claim}, &answer); err != nil || answer.Code != bad.code {
 			c.t.Errorf("claim %q: got %q, %v, want %s", bad.claim, answer.Code, err, bad.code)
 		}
 	}

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,11 +9,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestDev is what somebody with nothing but Go sees: `shake dev` is ready at once, plays the demo campaign through
@@ -28,12 +27,12 @@ func TestDev(t *testing.T) {
 		t.Errorf("first round gave %+v", got)
 	}
 	c.round(2, 3)
-	var open started
+	var open rig.Started
 	c.want(200, "PUT", "/rounds/3", nil, &open)
 	before := c.everything()
 	time.Sleep(2 * time.Second) // embedded Redis keeps nothing: what is to survive SIGKILL must have reached the log
 
-	d.kill()
+	d.Kill()
 	d = startDev(t, data, "--live", "25s")
 	c = d.login("ann")
 	after := c.everything()
@@ -42,7 +41,7 @@ func TestDev(t *testing.T) {
 			t.Errorf("%s was %v before SIGKILL and is %v after", what, was, after[what])
 		}
 	}
-	var again started
+	var again rig.Started
 	c.want(200, "PUT", "/rounds/3", nil, &again)
 	if again.Token != open.Token {
 		t.Error("the open round has another token after the restart")
@@ -52,7 +51,7 @@ func TestDev(t *testing.T) {
 	}
 
 	// Closed, settled, final board, and the next run.
-	eventually(t, 60*time.Second, func() error {
+	rig.Eventually(t, 60*time.Second, func() error {
 		var shown struct{ Stage string }
 		c.want(200, "GET", "", nil, &shown)
 		if shown.Stage != "settled" {
@@ -69,7 +68,7 @@ func TestDev(t *testing.T) {
 	if !board.Final || len(board.Entries) != 1 || board.Me == nil || board.Me.Rank != 1 {
 		t.Errorf("final board is %+v, want ann alone on it", board)
 	}
-	eventually(t, 30*time.Second, func() error {
+	rig.Eventually(t, 30*time.Second, func() error {
 		var me struct {
 			Next int `json:"next_number"`
 		}
@@ -83,18 +82,18 @@ func TestDev(t *testing.T) {
 	d.retire(data)
 	began := time.Now()
 	if err := d.interrupt(); err != nil {
-		t.Errorf("ended with %v\n%s", err, d.logged())
+		t.Errorf("ended with %v\n%s", err, d.Logged())
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("Ctrl-C took %s, want at most 5 s", took)
 	}
-	if log := d.logged(); strings.Contains(log, "level=ERROR") {
+	if log := d.Logged(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("errors were logged:\n%s", log)
 	}
 }
 
 // retire removes what Redis has of the run that is settled, and nothing of the one that is on.
-func (p *process) retire(data string) {
+func (p *dev) retire(data string) {
 	p.t.Helper()
 	bin, err := testenv.Shake()
 	if err != nil {
@@ -113,79 +112,61 @@ func (p *process) retire(data string) {
 		p.t.Errorf("reconcile: %v: %s", err, out)
 	}
 	c := p.login("ann")
-	var open started
+	var open rig.Started
 	c.want(200, "PUT", "/rounds/1", nil, &open) // of the run that is on
 	var wallet struct{ Entries []struct{ Round string } }
-	if _, err := c.call(p.t.Context(), "GET", "/v1/wallet", nil, &wallet); err != nil || len(wallet.Entries) == 0 {
+	if _, err := c.Call(p.t.Context(), "GET", "/v1/wallet", nil, &wallet); err != nil || len(wallet.Entries) == 0 {
 		p.t.Errorf("the wallet has %+v, %v after its run was retired", wallet, err)
 	}
 }
 
 // interrupt is Ctrl-C.
-func (p *process) interrupt() error {
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+func (p *dev) interrupt() error {
+	if err := p.Cmd.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	return p.cmd.Wait()
+	return p.Cmd.Wait()
+}
+
+// dev is a running `shake dev`.
+type dev struct {
+	*rig.Process
+	t *testing.T
 }
 
 // startDev starts `shake dev` with short rounds and waits for its line.
-func startDev(t *testing.T, data string, flags ...string) *process {
+func startDev(t *testing.T, data string, flags ...string) *dev {
 	t.Helper()
 	bin, err := testenv.Shake()
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.CreateTemp(t.TempDir(), "dev-*.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := append([]string{
+	began := time.Now()
+	p := rig.Start(t, os.Environ(), bin, append([]string{
 		"dev", "--data", data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
 		"--warmup", "1s", "--round", "1s", "--late", "3s", "--pool", "5000", "--log-level", "info",
-	}, flags...)
-	p := &process{t: t, cmd: exec.Command(bin, args...), log: log}
-	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "ready ") {
-		t.Fatalf("shake dev said %q, %v\n%s", line, err, p.logged())
-	}
+	}, flags...)...)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("ready after %s, want at most 5 s", took)
 	}
-	for _, word := range strings.Fields(line) {
-		if url, ok := strings.CutPrefix(word, "players="); ok {
-			p.url = url
-		}
-	}
-	return p
+	return &dev{Process: p, t: t}
 }
 
 // demoClient is a player of the demo campaign, unless told otherwise.
 type demoClient struct {
-	*client
+	*rig.Client
 	t        *testing.T
 	campaign string
 }
 
-func (p *process) login(user string) *demoClient {
+func (p *dev) login(user string) *demoClient {
 	p.t.Helper()
-	c, err := login(p.t.Context(), http.DefaultClient, p.url, user)
+	c, err := rig.Login(p.t.Context(), http.DefaultClient, p.URL, user)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	d := &demoClient{client: c, t: p.t, campaign: "demo"}
-	eventually(p.t, 10*time.Second, func() error {
+	d := &demoClient{Client: c, t: p.t, campaign: "demo"}
+	rig.Eventually(p.t, 10*time.Second, func() error {
 		var shown struct{ Stage string }
 		d.want(200, "GET", "", nil, &shown)
 		if shown.Stage == "warmup" {
@@ -202,7 +183,7 @@ func (c *demoClient) want(status int, method, path string, body, answer any) {
 		path = "/v1/campaigns/" + c.campaign + path
 	}
 	var raw json.RawMessage
-	got, err := c.call(c.t.Context(), method, path, body, &raw)
+	got, err := c.Call(c.t.Context(), method, path, body, &raw)
 	if err != nil || got != status {
 		c.t.Fatalf("%s %s answered %d %s, %v; want %d", method, path, got, raw, err, status)
 	}
@@ -213,15 +194,15 @@ func (c *demoClient) want(status int, method, path string, body, answer any) {
 	}
 }
 
-func (c *demoClient) round(number, shakes int) result {
+func (c *demoClient) round(number, shakes int) rig.Result {
 	c.t.Helper()
-	var s started
+	var s rig.Started
 	c.want(200, "PUT", fmt.Sprintf("/rounds/%d", number), nil, &s)
 	time.Sleep(900 * time.Millisecond)
 	return c.end(number, s.Token, shakes)
 }
 
-func (c *demoClient) end(number int, token string, shakes int) (r result) {
+func (c *demoClient) end(number int, token string, shakes int) (r rig.Result) {
 	c.t.Helper()
 	time.Sleep(900 * time.Millisecond)
 	c.want(200, "POST", fmt.Sprintf("/rounds/%d/end", number), map[string]any{"token": token, "shakes": shakes}, &r)
@@ -232,13 +213,13 @@ func (c *demoClient) end(number int, token string, shakes int) (r result) {
 func (c *demoClient) everything() map[string]any {
 	c.t.Helper()
 	all := map[string]any{}
-	eventually(c.t, 10*time.Second, func() error {
+	rig.Eventually(c.t, 10*time.Second, func() error {
 		for name, path := range map[string]string{
 			"me": "/me", "board": "/leaderboard?around=me", "wallet": "/v1/wallet", "inbox": "/v1/inbox", "campaign": "",
 			"result 1": "/rounds/1", "result 2": "/rounds/2",
 		} {
 			var raw json.RawMessage
-			if status, err := c.call(c.t.Context(), "GET", strings.Replace("/v1/campaigns/demo"+path, "/v1/campaigns/demo/v1", "/v1", 1), nil, &raw); err != nil || status != 200 {
+			if status, err := c.Call(c.t.Context(), "GET", strings.Replace("/v1/campaigns/demo"+path, "/v1/campaigns/demo/v1", "/v1", 1), nil, &raw); err != nil || status != 200 {
 				return fmt.Errorf("%s answers %d, %v", name, status, err)
 			}
 			var v map[string]any

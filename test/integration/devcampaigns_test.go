@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestDev_otherCampaigns starts `shake dev` again and again, gently and with SIGKILL: whatever campaigns its folder
@@ -26,7 +27,7 @@ func TestDev_otherCampaigns(t *testing.T) {
 	d := startDev(t, data, "--live", "5m")
 	for _, id := range ids {
 		file := filepath.Join(t.TempDir(), id+".yaml")
-		if err := os.WriteFile(file, []byte(campaign(id, 10*time.Minute, 1000, 100_000, 4)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(rig.Campaign(id, 10*time.Minute, 1000, 100_000, 4)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := exec.Command(bin, "campaign", "apply", "--data", data, file).CombinedOutput(); err != nil {
@@ -42,14 +43,14 @@ func TestDev_otherCampaigns(t *testing.T) {
 			}
 		}
 		for _, id := range ids { // what is to be there after a SIGKILL must have reached the log
-			eventually(t, 10*time.Second, func() error { return d.visit("ann", id).whole(coins[id]) })
+			rig.Eventually(t, 10*time.Second, func() error { return d.visit("ann", id).whole(coins[id]) })
 		}
 		if turn == 1 {
-			d.kill()
+			d.Kill()
 		} else if err := d.interrupt(); err != nil {
-			t.Fatalf("ended with %v\n%s", err, d.logged())
+			t.Fatalf("ended with %v\n%s", err, d.Logged())
 		}
-		if log := d.logged(); strings.Contains(log, "level=ERROR") {
+		if log := d.Logged(); strings.Contains(log, "level=ERROR") {
 			t.Errorf("errors were logged:\n%s", log)
 		}
 		d = startDev(t, data, "--live", "5m")
@@ -62,7 +63,7 @@ func TestDev_otherCampaigns(t *testing.T) {
 }
 
 // visit is a player of another campaign than the demo.
-func (p *process) visit(user, campaign string) *demoClient {
+func (p *dev) visit(user, campaign string) *demoClient {
 	p.t.Helper()
 	c := p.login(user)
 	c.campaign = campaign

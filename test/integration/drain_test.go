@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestDrain sends SIGTERM to a process under load: every request that is sent before a balancer sees that the node is
 // not ready is answered, and so is every request on a connection that stays; it ends by itself with a clean exit.
 func TestDrain(t *testing.T) {
-	s := servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		lameDuck: time.Second, more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		LameDuck: time.Second, More: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("drain", 10*time.Minute, 1000, 1_000_000, 4))
-	p := sys.serve("api,worker")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("drain", 10*time.Minute, 1000, 1_000_000, 4))
+	p := sys.Serve("api,worker")
 	if status := ready(t, p); status != 200 {
 		t.Fatalf("readyz answers %d before the drain", status)
 	}
@@ -31,13 +32,13 @@ func TestDrain(t *testing.T) {
 	for i := range 40 {
 		wg.Go(func() {
 			h := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
-			c, err := login(t.Context(), h, p.url, fmt.Sprint("drain-", i))
+			c, err := rig.Login(t.Context(), h, p.URL, fmt.Sprint("drain-", i))
 			if err != nil {
 				t.Errorf("login: %v", err)
 				return
 			}
 			for balancer.sendsHere() {
-				if _, err := c.call(context.Background(), "GET", "/v1/campaigns/drain/me", nil, nil); err != nil {
+				if _, err := c.Call(context.Background(), "GET", "/v1/campaigns/drain/me", nil, nil); err != nil {
 					dropped.Add(1)
 					t.Errorf("a request was dropped: %v", err)
 					return
@@ -48,8 +49,8 @@ func TestDrain(t *testing.T) {
 	}
 	time.Sleep(time.Second)
 	began := time.Now()
-	if err := p.stop(); err != nil {
-		t.Errorf("the process ended with %v\n%s", err, p.logged())
+	if err := p.Stop(); err != nil {
+		t.Errorf("the process ended with %v\n%s", err, p.Logged())
 	}
 	wg.Wait()
 	t.Logf("%d requests answered, %d dropped, %s to the end", answered.Load(), dropped.Load(), time.Since(began).Round(time.Millisecond))
@@ -63,7 +64,7 @@ type balancer struct{ red atomic.Bool }
 
 func (b *balancer) sendsHere() bool { return !b.red.Load() }
 
-func watchReady(t *testing.T, p *process) *balancer {
+func watchReady(t *testing.T, p *rig.Process) *balancer {
 	b := &balancer{}
 	done := make(chan struct{})
 	t.Cleanup(func() { <-done })
@@ -71,7 +72,7 @@ func watchReady(t *testing.T, p *process) *balancer {
 		defer close(done)
 		for b.sendsHere() {
 			time.Sleep(100 * time.Millisecond)
-			resp, err := http.Get(p.opsURL + "/readyz")
+			resp, err := http.Get(p.OpsURL + "/readyz")
 			if err != nil {
 				t.Errorf("the node was gone before it was not ready: %v", err)
 				b.red.Store(true)
@@ -84,11 +85,11 @@ func watchReady(t *testing.T, p *process) *balancer {
 	return b
 }
 
-func ready(t *testing.T, p *process) int {
+func ready(t *testing.T, p *rig.Process) int {
 	t.Helper()
 	status := 0
-	eventually(t, 10*time.Second, func() error {
-		resp, err := http.Get(p.opsURL + "/readyz")
+	rig.Eventually(t, 10*time.Second, func() error {
+		resp, err := http.Get(p.OpsURL + "/readyz")
 		if err != nil {
 			return err
 		}

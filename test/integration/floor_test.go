@@ -8,31 +8,32 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestFloor plays the pool down to its floor on two nodes: no round starts any more on either, an open one still
 // ends, the stage stays live; a top-up reopens, the same file again changes nothing, and taking out more than is
 // there is refused.
 func TestFloor(t *testing.T) {
-	s := servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
-	file := strings.Replace(campaign("floor", 10*time.Minute, 1000, 1000, 4), "{from: 0, probability: 0.9, min: 1, max: 100}",
+	sys := rig.New(t, s)
+	file := strings.Replace(rig.Campaign("floor", 10*time.Minute, 1000, 1000, 4), "{from: 0, probability: 0.9, min: 1, max: 100}",
 		"{from: 0, probability: 1, min: 40, max: 40}", 1) + "floor: 500\n"
-	sys.apply(file)
-	sys.serve("worker")
-	nodes := []*process{sys.serve("api"), sys.serve("api")}
+	sys.Apply(file)
+	sys.Serve("worker")
+	nodes := []*rig.Process{sys.Serve("api"), sys.Serve("api")}
 	f := &floor{t: t, nodes: nodes}
 	f.login()
 
-	var kept started
+	var kept rig.Started
 	f.want(f.clients[1], 200, "PUT", "/rounds/1", nil, &kept)
 	rounds := 0
 	for ; rounds < 100; rounds++ {
 		at := fmt.Sprintf("/rounds/%d", rounds+1)
-		var open started
+		var open rig.Started
 		status := f.call(f.clients[0], "PUT", at, nil, &open)
 		if open.Code == "pool_empty" {
 			break
@@ -48,18 +49,18 @@ func TestFloor(t *testing.T) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	for i, c := range f.clients[2:] {
-		var refused started
+		var refused rig.Started
 		if f.call(c, "PUT", "/rounds/1", nil, &refused); refused.Code != "pool_empty" {
 			t.Errorf("node %d started a round below the floor (%s)", i, refused.Code)
 		}
 	}
 	f.pool("live", false)
-	var again started
+	var again rig.Started
 	f.want(f.clients[1], 200, "PUT", "/rounds/1", nil, &again)
 	if again.Token != kept.Token {
 		t.Error("the open round is not given again below the floor")
 	}
-	var paid result
+	var paid rig.Result
 	f.want(f.clients[1], 200, "POST", "/rounds/1/end", map[string]any{"token": kept.Token, "shakes": 1}, &paid)
 	if paid.Coins != 40 {
 		t.Errorf("the open round was paid %d coins, want 40: the floor is for starts", paid.Coins)
@@ -67,10 +68,10 @@ func TestFloor(t *testing.T) {
 
 	more := strings.Replace(file, "pool: 1000", "pool: 3000", 1)
 	for range 3 {
-		sys.apply(more)
+		sys.Apply(more)
 	}
-	eventually(t, 3*time.Second, func() error {
-		var open started
+	rig.Eventually(t, 3*time.Second, func() error {
+		var open rig.Started
 		if status := f.call(f.clients[2], "PUT", "/rounds/1", nil, &open); status != 200 {
 			return fmt.Errorf("after the top-up a start answers %d %s", status, open.Code)
 		}
@@ -79,7 +80,7 @@ func TestFloor(t *testing.T) {
 	if funded := f.pool("live", true); funded != 3000 {
 		t.Errorf("the pool was funded with %d coins, want 3000", funded)
 	}
-	if err := sys.tryApply(strings.Replace(file, "pool: 1000", "pool: 600", 1)); err == nil {
+	if err := sys.TryApply(strings.Replace(file, "pool: 1000", "pool: 600", 1)); err == nil {
 		t.Error("more coins were taken out than were left")
 	}
 	if funded := f.pool("live", true); funded != 3000 {
@@ -90,13 +91,13 @@ func TestFloor(t *testing.T) {
 // floor is a player on each node, twice.
 type floor struct {
 	t       *testing.T
-	nodes   []*process
-	clients []*client
+	nodes   []*rig.Process
+	clients []*rig.Client
 }
 
 func (f *floor) login() {
 	for i := range 4 {
-		c, err := login(f.t.Context(), http.DefaultClient, f.nodes[i%2].url, fmt.Sprint("floor-", i))
+		c, err := rig.Login(f.t.Context(), http.DefaultClient, f.nodes[i%2].URL, fmt.Sprint("floor-", i))
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -104,16 +105,16 @@ func (f *floor) login() {
 	}
 }
 
-func (f *floor) call(c *client, method, path string, body, answer any) int {
+func (f *floor) call(c *rig.Client, method, path string, body, answer any) int {
 	f.t.Helper()
-	status, err := c.call(f.t.Context(), method, "/v1/campaigns/floor"+path, body, answer)
+	status, err := c.Call(f.t.Context(), method, "/v1/campaigns/floor"+path, body, answer)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	return status
 }
 
-func (f *floor) want(c *client, status int, method, path string, body, answer any) {
+func (f *floor) want(c *rig.Client, status int, method, path string, body, answer any) {
 	f.t.Helper()
 	if got := f.call(c, method, path, body, answer); got != status {
 		f.t.Fatalf("%s %s answered %d, want %d", method, path, got, status)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 	"github.com/shake-live/shake/test/storm"
 )
 
@@ -22,14 +23,14 @@ import (
 func TestHerd(t *testing.T) {
 	const players, shards = 20_000, 4
 	addr := testenv.Redis(t)
-	s := servers{
-		redis: []string{addr}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}",
+	s := rig.Servers{
+		Redis: []string{addr}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("herd", 10*time.Minute, 3, 1_000_000, shards))
-	p := sys.serve("api,worker")
-	crowd := newCrowd(t, addr, s.namespace, "herd", "SG", shards)
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("herd", 10*time.Minute, 3, 1_000_000, shards))
+	p := sys.Serve("api,worker")
+	crowd := newCrowd(t, addr, s.Namespace, "herd", "SG", shards)
 	tokens := make([]string, players)
 	for i := range tokens {
 		tokens[i], _ = crowd.Sessions.Issue(access.Session{User: fmt.Sprint("herd-", i), Market: "SG"}, time.Now())
@@ -39,7 +40,7 @@ func TestHerd(t *testing.T) {
 		for _, i := range who {
 			requests = append(requests, storm.Request("PUT", "/v1/campaigns/herd/rounds/1", tokens[i], ""))
 		}
-		answers, err := storm.Run(t.Context(), strings.TrimPrefix(p.url, "http://"), requests, rate)
+		answers, err := storm.Run(t.Context(), strings.TrimPrefix(p.URL, "http://"), requests, rate)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,12 +76,12 @@ func TestHerd(t *testing.T) {
 	h := &http.Client{Timeout: 10 * time.Second}
 	defer h.CloseIdleConnections()
 	for i := 0; i < players; i += 100 { // one in a hundred is asked whether he has it, and one alone
-		c := &client{http: h, url: p.url, token: tokens[i]}
+		c := &rig.Client{HTTP: h, URL: p.URL, Token: tokens[i]}
 		var me struct {
 			Next    int64 `json:"next_number"`
 			Chances int64 `json:"chances_left"`
 		}
-		if status, err := c.call(t.Context(), "GET", "/v1/campaigns/herd/me", nil, &me); err != nil || status != 200 || me.Next != 2 || me.Chances != 2 {
+		if status, err := c.Call(t.Context(), "GET", "/v1/campaigns/herd/me", nil, &me); err != nil || status != 200 || me.Next != 2 || me.Chances != 2 {
 			t.Errorf("player %d: %d %v %+v, want one round started", i, status, err, me)
 		}
 	}

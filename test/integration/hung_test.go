@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 const (
@@ -27,21 +28,21 @@ const (
 // rounds go on with the stale copy, none waits longer than the bound, and memory stays flat.
 func TestDatabaseHung(t *testing.T) {
 	proxy, dsn := hangable(t, testenv.MySQL(t))
-	s := servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: dsn, namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}\ncache: {ttl: 200ms, max_wait: 50ms, copy_ttl: 300ms}",
+	s := rig.Servers{
+		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: dsn, Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0}\ncache: {ttl: 200ms, max_wait: 50ms, copy_ttl: 300ms}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("hung", 10*time.Minute, 1_000_000, 10_000_000, 4))
-	worker := sys.serve("worker")
-	api := sys.serve("api")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("hung", 10*time.Minute, 1_000_000, 10_000_000, 4))
+	worker := sys.Serve("worker")
+	api := sys.Serve("api")
 	h := &hung{t: t, api: api, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, Timeout: 5 * time.Second}}
 	h.login(16)
 	h.play(5 * time.Second)
 	_, before := h.take()
 	memory := h.memory()
 
-	worker.kill() // it needs the database for its work; this is about the doors
+	worker.Kill() // it needs the database for its work; this is about the doors
 	proxy.hang()
 	h.play(hungFor)
 	times, failures := h.take()
@@ -68,9 +69,9 @@ func TestDatabaseHung(t *testing.T) {
 // hung plays rounds and keeps the times.
 type hung struct {
 	t       *testing.T
-	api     *process
+	api     *rig.Process
 	http    *http.Client
-	clients []*client
+	clients []*rig.Client
 	numbers []int64
 
 	mu       sync.Mutex
@@ -80,7 +81,7 @@ type hung struct {
 
 func (h *hung) login(n int) {
 	for i := range n {
-		c, err := login(h.t.Context(), h.http, h.api.url, fmt.Sprintf("hung-%d", i))
+		c, err := rig.Login(h.t.Context(), h.http, h.api.URL, fmt.Sprintf("hung-%d", i))
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -107,9 +108,9 @@ func (h *hung) play(d time.Duration) {
 
 func (h *hung) round(i int) {
 	at := fmt.Sprintf("/v1/campaigns/hung/rounds/%d", h.numbers[i]+1)
-	var s started
+	var s rig.Started
 	if h.timed(i, "PUT", at, nil, &s) {
-		var r result
+		var r rig.Result
 		h.timed(i, "POST", at+"/end", map[string]any{"token": s.Token, "shakes": 1}, &r)
 	}
 	h.numbers[i]++
@@ -117,7 +118,7 @@ func (h *hung) round(i int) {
 
 func (h *hung) timed(i int, method, path string, body, answer any) bool {
 	began := time.Now()
-	status, err := h.clients[i].call(context.Background(), method, path, body, answer)
+	status, err := h.clients[i].Call(context.Background(), method, path, body, answer)
 	took := time.Since(began)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -144,7 +145,7 @@ func (h *hung) take() ([]time.Duration, int) {
 // memory is the process's heap in use, after a collection.
 func (h *hung) memory() int64 {
 	h.t.Helper()
-	resp, err := http.Get(h.api.opsURL + "/debug/pprof/heap?gc=1")
+	resp, err := http.Get(h.api.OpsURL + "/debug/pprof/heap?gc=1")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -189,14 +190,14 @@ func (p *hangableProxy) hang() {
 func (p *hangableProxy) heal() { p.proxy.Toxics.ResetToxics(context.Background()) }
 
 // metric reads one sample of a process's metrics; 0 where there is none.
-func metric(t *testing.T, p *process, name string) (value float64) {
+func metric(t *testing.T, p *rig.Process, name string) (value float64) {
 	t.Helper()
-	resp, err := http.Get(p.opsURL + "/metrics")
+	resp, err := http.Get(p.OpsURL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	for line := range lines(resp.Body) {
+	for line := range rig.Lines(resp.Body) {
 		if rest, ok := strings.CutPrefix(line, name+" "); ok {
 			_, _ = fmt.Sscan(rest, &value)
 		}

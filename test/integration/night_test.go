@@ -23,6 +23,7 @@ import (
 	"github.com/shake-live/shake/leaderboard/redisboard"
 	"github.com/shake-live/shake/reward/sqlinbox"
 	"github.com/shake-live/shake/reward/sqlledger"
+	"github.com/shake-live/shake/test/rig"
 )
 
 const (
@@ -37,14 +38,14 @@ const (
 // notices agree to the coin.
 func TestNight(t *testing.T) {
 	cluster := testenv.StartRedisCluster(t, "appendonly yes")
-	s := servers{
-		redis: cluster.Addrs(), cluster: true, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
+	s := rig.Servers{
+		Redis: cluster.Addrs(), Cluster: true, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
 	}
-	s.more = "durability: {mode: replicated, replicas: 1, wait: 500ms}\nlimits: {user_rate: 0}"
-	sys := newSystem(t, s)
+	s.More = "durability: {mode: replicated, replicas: 1, wait: 500ms}\nlimits: {user_rate: 0}"
+	sys := rig.New(t, s)
 	id := "night"
-	sys.apply(campaign(id, 10*time.Minute, nightRounds, nightPool, nightShards))
-	api := sys.serve("api")
+	sys.Apply(rig.Campaign(id, 10*time.Minute, nightRounds, nightPool, nightShards))
+	api := sys.Serve("api")
 	n := &night{t: t, sys: sys, servers: s, id: id, run: inventory.Run{Campaign: id, Number: 1, Shards: nightShards}, api: api}
 	n.connect()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -63,12 +64,12 @@ func TestNight(t *testing.T) {
 // night is the test's view of all servers.
 type night struct {
 	t       *testing.T
-	sys     *system
-	servers servers
+	sys     *rig.System
+	servers rig.Servers
 	id      string
 	run     inventory.Run
-	api     *process
-	worker  *process
+	api     *rig.Process
+	worker  *rig.Process
 
 	redis  *redisdb.DB
 	pools  *redispool.Store
@@ -95,15 +96,15 @@ func (n *night) must(err error) {
 func (n *night) connect() {
 	ctx := n.t.Context()
 	var err error
-	n.redis, err = redisdb.Open(ctx, redisdb.Options{Addrs: n.servers.redis, Cluster: true})
+	n.redis, err = redisdb.Open(ctx, redisdb.Options{Addrs: n.servers.Redis, Cluster: true})
 	n.must(err)
 	batcher := redisdb.NewBatcher(n.redis, redisdb.BatchOptions{})
-	n.pools = redispool.New(batcher, redisdb.NewKeyCache(n.servers.namespace))
-	n.board = redisboard.New(n.redis.Client(), n.servers.namespace)
-	n.bus, err = kafkabus.New(kafkabus.Options{Brokers: n.servers.kafka})
+	n.pools = redispool.New(batcher, redisdb.NewKeyCache(n.servers.Namespace))
+	n.board = redisboard.New(n.redis.Client(), n.servers.Namespace)
+	n.bus, err = kafkabus.New(kafkabus.Options{Brokers: n.servers.Kafka})
 	n.must(err)
-	n.topic = event.TopicsOf(n.servers.namespace).Entries
-	n.sql, err = sqldb.Open(ctx, sqldb.Options{Driver: "mysql", DSN: n.servers.dsn})
+	n.topic = event.TopicsOf(n.servers.Namespace).Entries
+	n.sql, err = sqldb.Open(ctx, sqldb.Options{Driver: "mysql", DSN: n.servers.DSN})
 	n.must(err)
 	n.ledger = sqlledger.New(n.sql, clock.System{})
 	n.inbox = sqlinbox.New(n.sql, clock.System{}, sqlinbox.Options{})
@@ -118,7 +119,7 @@ func (n *night) connect() {
 
 // play lets all players play all their rounds.
 func (n *night) play(ctx context.Context) {
-	n.worker = n.sys.serve("worker")
+	n.worker = n.sys.Serve("worker")
 	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}, Timeout: 10 * time.Second}
 	players := make(chan string)
 	var wg sync.WaitGroup
@@ -140,15 +141,15 @@ func (n *night) play(ctx context.Context) {
 
 // player plays until the chances are gone, and keeps a log of what was promised.
 func (n *night) player(ctx context.Context, h *http.Client, user string) error {
-	c, err := login(ctx, h, n.api.url, user)
+	c, err := rig.Login(ctx, h, n.api.URL, user)
 	if err != nil {
 		return err
 	}
 	base := "/v1/campaigns/" + n.id
 	for played, number := 0, int64(1); played < nightRounds; {
 		at := fmt.Sprintf("%s/rounds/%d", base, number)
-		var s started
-		status, err := c.insist(ctx, "PUT", at, nil, &s)
+		var s rig.Started
+		status, err := c.Insist(ctx, "PUT", at, nil, &s)
 		switch {
 		case err != nil:
 			return err
@@ -160,8 +161,8 @@ func (n *night) player(ctx context.Context, h *http.Client, user string) error {
 		case status != 200:
 			return fmt.Errorf("start %d: %d %s", number, status, s.Code)
 		}
-		var r result
-		status, err = c.insist(ctx, "POST", at+"/end", map[string]any{"token": s.Token, "shakes": played}, &r)
+		var r rig.Result
+		status, err = c.Insist(ctx, "POST", at+"/end", map[string]any{"token": s.Token, "shakes": played}, &r)
 		if err != nil || status != 200 {
 			return fmt.Errorf("end %d: %d %s %w", number, status, r.Code, err)
 		}
@@ -172,7 +173,7 @@ func (n *night) player(ctx context.Context, h *http.Client, user string) error {
 	return nil
 }
 
-func (n *night) note(user string, r result) {
+func (n *night) note(user string, r rig.Result) {
 	n.done.Add(1)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -199,8 +200,8 @@ func (n *night) disturb(ctx context.Context, cluster *testenv.Cluster) {
 		if !reached(share) {
 			return
 		}
-		n.worker.kill()
-		n.worker = n.sys.serve("worker")
+		n.worker.Kill()
+		n.worker = n.sys.Serve("worker")
 		if i == 1 && reached(0.5) {
 			n.killPrimary(ctx, cluster)
 		}
@@ -209,7 +210,7 @@ func (n *night) disturb(ctx context.Context, cluster *testenv.Cluster) {
 
 // killPrimary kills the primary of shard 0, and starts it again when its replica has taken over.
 func (n *night) killPrimary(ctx context.Context, cluster *testenv.Cluster) {
-	slot := redisdb.Slot(redisdb.NewKeyCache(n.servers.namespace).Of(n.run).Pool(0))
+	slot := redisdb.Slot(redisdb.NewKeyCache(n.servers.Namespace).Of(n.run).Pool(0))
 	slots, err := n.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
 	if err != nil {
 		n.t.Errorf("cluster slots: %v", err)
@@ -230,7 +231,7 @@ func (n *night) killPrimary(ctx context.Context, cluster *testenv.Cluster) {
 // duplicate sends every message a second time, whatever wrote it.
 func (n *night) duplicate(ctx context.Context) {
 	const mark = "test-duplicate"
-	err := n.bus.Consume(ctx, event.Subscription{Group: n.servers.namespace + ".duplicator", Topic: n.topic, MaxBatch: 200, MaxAge: 20 * time.Millisecond},
+	err := n.bus.Consume(ctx, event.Subscription{Group: n.servers.Namespace + ".duplicator", Topic: n.topic, MaxBatch: 200, MaxAge: 20 * time.Millisecond},
 		func(ctx context.Context, batch []event.Message) error {
 			var again []event.Message
 			for _, m := range batch {
@@ -254,7 +255,7 @@ func (n *night) duplicate(ctx context.Context) {
 
 // settle waits until everything has arrived everywhere.
 func (n *night) settle(ctx context.Context) {
-	eventually(n.t, 90*time.Second, func() error {
+	rig.Eventually(n.t, 90*time.Second, func() error {
 		all, err := inventory.Audit(ctx, n.pools, n.run)
 		if err != nil {
 			return err
@@ -270,7 +271,7 @@ func (n *night) settle(ctx context.Context) {
 		for _, s := range all {
 			if !s.Open || s.Pending > 0 || ledger[s.Shard].Position != s.Position || notices[s.Shard].Position.Before(s.Position) {
 				return fmt.Errorf("%s: open %v, %d pending, at %s, ledger at %s, notices at %s (worker says %s)", s.Source, s.Open, s.Pending,
-					s.Position, ledger[s.Shard].Position, notices[s.Shard].Position, n.worker.logged())
+					s.Position, ledger[s.Shard].Position, notices[s.Shard].Position, n.worker.Logged())
 			}
 		}
 		return nil

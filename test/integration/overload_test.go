@@ -15,6 +15,7 @@ import (
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/internal/redisdb"
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 	"github.com/shake-live/shake/test/storm"
 )
 
@@ -23,24 +24,24 @@ import (
 func TestOverload(t *testing.T) {
 	const linkKBs, shards, rounds, step = 150, 4, 3, 5 * time.Second
 	addr := testenv.Redis(t)
-	s := servers{
-		redis: []string{narrow(t, addr, linkKBs)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0, min_in_flight: 64, target: 100ms}",
+	s := rig.Servers{
+		Redis: []string{narrow(t, addr, linkKBs)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0, min_in_flight: 64, target: 100ms}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(patient(campaign("flood", 10*time.Minute, 3, 1_000_000_000, shards)))
-	p := sys.serve("api")
-	crowd := newCrowd(t, addr, s.namespace, "flood", "SG", shards)
+	sys := rig.New(t, s)
+	sys.Apply(patient(rig.Campaign("flood", 10*time.Minute, 3, 1_000_000_000, shards)))
+	p := sys.Serve("api")
+	crowd := newCrowd(t, addr, s.Namespace, "flood", "SG", shards)
 
 	capacity := 400.0 // requests a second: found by asking for more until not all is served
-	for o := p.storm(crowd, capacity, 3*time.Second); o.Served > 0.97*capacity; o = p.storm(crowd, capacity, 3*time.Second) {
+	for o := flood(t, p, crowd, capacity, 3*time.Second); o.Served > 0.97*capacity; o = flood(t, p, crowd, capacity, 3*time.Second) {
 		capacity *= 1.3
 	}
 	for try := 1; ; try++ { // a neighbour who takes the machine for ten seconds is no fault of ours, but not three times
 		var peaks, floods []storm.Outcome
 		for range rounds {
-			peaks = append(peaks, p.storm(crowd, capacity, step))
-			floods = append(floods, p.storm(crowd, 3*capacity, step))
+			peaks = append(peaks, flood(t, p, crowd, capacity, step))
+			floods = append(floods, flood(t, p, crowd, 3*capacity, step))
 		}
 		if wrong := judge(t, capacity, medians(peaks), medians(floods)); wrong == nil || try == 3 {
 			for _, w := range wrong {
@@ -78,24 +79,24 @@ func patient(campaign string) string { return strings.Replace(campaign, "late: 2
 func TestMarkets(t *testing.T) {
 	const rate, linkKBs, shards, rounds, step = 150, 150, 4, 3, 4 * time.Second
 	addr := testenv.Redis(t)
-	s := servers{
-		redis: []string{narrow(t, addr, linkKBs)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: fmt.Sprintf("durability: {mode: async}\nlimits: {user_rate: 0, markets: {SG: %d}}", rate),
+	s := rig.Servers{
+		Redis: []string{narrow(t, addr, linkKBs)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: fmt.Sprintf("durability: {mode: async}\nlimits: {user_rate: 0, markets: {SG: %d}}", rate),
 	}
-	sys := newSystem(t, s)
-	sys.apply(patient(campaign("loud", 10*time.Minute, 3, 1_000_000_000, shards)))
-	sys.apply(patient(strings.Replace(campaign("calm", 10*time.Minute, 3, 1_000_000_000, shards), "market: SG", "market: ID", 1)))
-	p := sys.serve("api")
-	loud := newCrowd(t, addr, s.namespace, "loud", "SG", shards)
-	calm := newCrowd(t, addr, s.namespace, "calm", "ID", shards)
+	sys := rig.New(t, s)
+	sys.Apply(patient(rig.Campaign("loud", 10*time.Minute, 3, 1_000_000_000, shards)))
+	sys.Apply(patient(strings.Replace(rig.Campaign("calm", 10*time.Minute, 3, 1_000_000_000, shards), "market: SG", "market: ID", 1)))
+	p := sys.Serve("api")
+	loud := newCrowd(t, addr, s.Namespace, "loud", "SG", shards)
+	calm := newCrowd(t, addr, s.Namespace, "calm", "ID", shards)
 
-	p.storm(calm, 50, time.Second) // warm
+	flood(t, p, calm, 50, time.Second) // warm
 	var quiet, beside, herd []storm.Outcome
 	for range rounds {
-		quiet = append(quiet, p.storm(calm, 50, step))
+		quiet = append(quiet, flood(t, p, calm, 50, step))
 		done := make(chan storm.Outcome, 1)
-		go func() { done <- p.storm(loud, 8*rate, step) }()
-		beside = append(beside, p.storm(calm, 50, step))
+		go func() { done <- flood(t, p, loud, 8*rate, step) }()
+		beside = append(beside, flood(t, p, calm, 50, step))
 		herd = append(herd, <-done)
 	}
 	q, b, h := medians(quiet), medians(beside), medians(herd)
@@ -111,17 +112,17 @@ func TestMarkets(t *testing.T) {
 	}
 }
 
-// storm offers a crowd's requests at a rate for d; anything but an answer or a declared refusal is an error.
-func (p *process) storm(c *storm.Crowd, rate float64, d time.Duration) storm.Outcome {
-	p.t.Helper()
-	answers, err := storm.Run(context.Background(), strings.TrimPrefix(p.url, "http://"), c.Requests(int(rate*d.Seconds())), rate)
+// flood offers a crowd's requests at a rate for d; anything but an answer or a declared refusal is an error.
+func flood(t *testing.T, p *rig.Process, c *storm.Crowd, rate float64, d time.Duration) storm.Outcome {
+	t.Helper()
+	answers, err := storm.Run(context.Background(), strings.TrimPrefix(p.URL, "http://"), c.Requests(int(rate*d.Seconds())), rate)
 	if err != nil {
-		p.t.Error(err)
+		t.Error(err)
 	}
 	o := storm.Sum(answers, d)
 	delete(o.Odd, 429) // a market over its rate
 	if len(o.Odd) > 0 {
-		p.t.Errorf("answers with other statuses: %v", o.Odd)
+		t.Errorf("answers with other statuses: %v", o.Odd)
 	}
 	return o
 }

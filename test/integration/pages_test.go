@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"github.com/shake-live/shake/test/rig"
+
 	"bufio"
 	"context"
 	"fmt"
@@ -25,7 +27,7 @@ func TestPages(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	d := startDev(t, data, "--live", "10m", "--round", "1s")
 	ann := d.login("ann")
-	before := rss(t, d)
+	before := rss(t, d.Process)
 	heard := &hearing{}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -36,18 +38,18 @@ func TestPages(t *testing.T) {
 	defer h.CloseIdleConnections()
 	for i := range pages {
 		opening.Go(func() error {
-			c, err := login(ctx, h, d.url, fmt.Sprint("page-", i))
+			c, err := rig.Login(ctx, h, d.URL, fmt.Sprint("page-", i))
 			if err != nil {
 				return err
 			}
-			return heard.open(ctx, &wg, d.url, c.token)
+			return heard.open(ctx, &wg, d.URL, c.Token)
 		})
 	}
 	if err := opening.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, func() error { return heard.all(pages, "pool", "stage", "board") })
-	after := rss(t, d)
+	rig.Eventually(t, 20*time.Second, func() error { return heard.all(pages, "pool", "stage", "board") })
+	after := rss(t, d.Process)
 	t.Logf("%d streams: %d KiB each in the node (its memory went from %d to %d MiB)", pages, (after-before)/pages/1024, before>>20, after>>20)
 	if each := (after - before) / pages; each > 128<<10 {
 		t.Errorf("a stream takes %d bytes of the node, want at most 128 KiB", each)
@@ -57,7 +59,7 @@ func TestPages(t *testing.T) {
 		t.Fatal("a round shaken to the full won nothing")
 	}
 	began := time.Now()
-	eventually(t, 20*time.Second, func() error { return heard.all(pages, "pool", "board") })
+	rig.Eventually(t, 20*time.Second, func() error { return heard.all(pages, "pool", "board") })
 	t.Logf("all of them heard of a win within %s", time.Since(began).Round(10*time.Millisecond))
 }
 
@@ -113,9 +115,9 @@ func (h *hearing) open(ctx context.Context, wg *sync.WaitGroup, url, token strin
 }
 
 // rss is the memory of a process in bytes.
-func rss(t *testing.T, p *process) int64 {
+func rss(t *testing.T, p *rig.Process) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

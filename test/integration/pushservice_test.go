@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // phones is a company's push service: it knows notices by their keys, so a phone rings once for each.
@@ -68,26 +69,26 @@ func TestPushService(t *testing.T) {
 	at := httptest.NewServer(service)
 	defer at.Close()
 	defer close(service.stop)
-	sys := newSystem(t, servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\npush_service: {url: '" + at.URL + "/notices', token: 'env:SHAKE_KEY', after: 1s, timeout: 1s, concurrency: 2}",
+	sys := rig.New(t, rig.Servers{
+		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\npush_service: {url: '" + at.URL + "/notices', token: 'env:SHAKE_KEY', after: 1s, timeout: 1s, concurrency: 2}",
 	})
-	api, worker := sys.serve("api"), sys.serve("worker")
+	api, worker := sys.Serve("api"), sys.Serve("worker")
 	id := strings.ToLower(strings.ReplaceAll(testenv.Namespace(t), "_", "-"))
-	sys.apply(campaign(id, 10*time.Minute, 50, 1_000_000, 2))
-	ann, err := login(t.Context(), http.DefaultClient, api.url, "ann")
+	sys.Apply(rig.Campaign(id, 10*time.Minute, 50, 1_000_000, 2))
+	ann, err := rig.Login(t.Context(), http.DefaultClient, api.URL, "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
 	wins, coins := 0, int64(0)
 	for number := 1; number <= 12; number++ {
-		var s started
-		var r result
+		var s rig.Started
+		var r rig.Result
 		path := fmt.Sprintf("/v1/campaigns/%s/rounds/%d", id, number)
-		if status, err := ann.insist(t.Context(), "PUT", path, nil, &s); err != nil || status != 200 {
+		if status, err := ann.Insist(t.Context(), "PUT", path, nil, &s); err != nil || status != 200 {
 			t.Fatalf("start: got %d %s, %v", status, s.Code, err)
 		}
-		if status, err := ann.insist(t.Context(), "POST", path+"/end", map[string]any{"token": s.Token, "shakes": 0}, &r); err != nil || status != 200 {
+		if status, err := ann.Insist(t.Context(), "POST", path+"/end", map[string]any{"token": s.Token, "shakes": 0}, &r); err != nil || status != 200 {
 			t.Fatalf("end: got %d %s, %v", status, r.Code, err)
 		}
 		if coins += r.Coins; r.Coins > 0 {
@@ -100,33 +101,33 @@ func TestPushService(t *testing.T) {
 			Params map[string]string
 		}
 	}
-	eventually(t, 20*time.Second, func() error { // though the service hangs
+	rig.Eventually(t, 20*time.Second, func() error { // though the service hangs
 		var wallet struct{ Balance int64 }
-		if _, err := ann.call(t.Context(), "GET", "/v1/wallet", nil, &wallet); err != nil || wallet.Balance != coins {
+		if _, err := ann.Call(t.Context(), "GET", "/v1/wallet", nil, &wallet); err != nil || wallet.Balance != coins {
 			return fmt.Errorf("got %d coins, %v, want %d", wallet.Balance, err, coins)
 		}
-		if _, err := ann.call(t.Context(), "GET", "/v1/inbox?limit=50", nil, &inbox); err != nil || len(inbox.Notices) != wins {
+		if _, err := ann.Call(t.Context(), "GET", "/v1/inbox?limit=50", nil, &inbox); err != nil || len(inbox.Notices) != wins {
 			return fmt.Errorf("got %d notices, %v, want %d", len(inbox.Notices), err, wins)
 		}
 		return nil
 	})
-	eventually(t, 20*time.Second, func() error {
+	rig.Eventually(t, 20*time.Second, func() error {
 		if n, _ := service.told(); n < 2 {
 			return fmt.Errorf("the service was asked %d times", n)
 		}
 		return nil
 	})
-	worker.kill()
+	worker.Kill()
 	service.hang(false)
-	worker = sys.serve("worker")
-	eventually(t, 60*time.Second, func() error {
+	worker = sys.Serve("worker")
+	rig.Eventually(t, 60*time.Second, func() error {
 		if requests, rings := service.told(); rings != wins {
 			return fmt.Errorf("%d rang after %d requests, want %d", rings, requests, wins)
 		}
 		return nil
 	})
-	eventually(t, 30*time.Second, func() error {
-		text := worker.metrics(t)
+	rig.Eventually(t, 30*time.Second, func() error {
+		text := metrics(t, worker)
 		for _, want := range []string{`shake_push_service_notices_total{fate="taken"}`, `shake_push_service_requests_total{outcome="taken"}`, "shake_push_service_waiting 0"} {
 			if !strings.Contains(text, want) {
 				return fmt.Errorf("the metrics have no %s", want)
@@ -138,10 +139,10 @@ func TestPushService(t *testing.T) {
 	t.Logf("%d requests for %d wins", requests, wins)
 }
 
-// metrics is what the process's ops port tells.
-func (p *process) metrics(t *testing.T) string {
+// metrics is what a process's ops port tells.
+func metrics(t *testing.T, p *rig.Process) string {
 	t.Helper()
-	resp, err := http.Get(p.opsURL + "/metrics")
+	resp, err := http.Get(p.OpsURL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

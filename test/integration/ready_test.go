@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestReady takes away, one after the other, what play goes on without: who serves players stays ready, also where the
@@ -21,19 +22,19 @@ func TestReady(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	cluster := testenv.StartRedisCluster(t)
 	kafka, mysql := testenv.StartKafka(t), testenv.StartMySQL(t)
-	s := servers{
-		redis: cluster.Addrs(), cluster: true, kafka: []string{kafka.Addr()}, dsn: mysql.DSN(), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}",
+	s := rig.Servers{
+		Redis: cluster.Addrs(), Cluster: true, Kafka: []string{kafka.Addr()}, DSN: mysql.DSN(), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}",
 	}
 	t.Cleanup(mysql.Restart) // for its database to be dropped
-	sys := newSystem(t, s)
-	sys.apply(campaign("ready", 10*time.Minute, 100, 1_000_000, 6))
-	api, both, worker := sys.serve("api"), sys.serve("api,worker"), sys.serve("worker")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("ready", 10*time.Minute, 100, 1_000_000, 6))
+	api, both, worker := sys.Serve("api"), sys.Serve("api,worker"), sys.Serve("worker")
 	stays := func(when string, lacks ...string) {
 		t.Helper()
-		eventually(t, 20*time.Second, func() error { return lacking(worker, lacks...) })
+		rig.Eventually(t, 20*time.Second, func() error { return lacking(worker, lacks...) })
 		for range 3 { // the worker has noticed; who serves players has had the time to
-			for name, p := range map[string]*process{"api": api, "api,worker": both} {
+			for name, p := range map[string]*rig.Process{"api": api, "api,worker": both} {
 				if err := lacking(p); err != nil {
 					t.Errorf("%s: %s: %v", when, name, err)
 				}
@@ -63,15 +64,15 @@ func TestReady(t *testing.T) {
 	for _, n := range cluster.Nodes() {
 		n.Kill()
 	}
-	for _, p := range []*process{api, both} {
-		eventually(t, 20*time.Second, func() error { return lacking(p, "redis") })
+	for _, p := range []*rig.Process{api, both} {
+		rig.Eventually(t, 20*time.Second, func() error { return lacking(p, "redis") })
 	}
 }
 
 // lacking wants a process ready, or not ready for exactly these reasons.
-func lacking(p *process, want ...string) error {
+func lacking(p *rig.Process, want ...string) error {
 	client := http.Client{Timeout: 10 * time.Second}
-	resp, err := client.Get(p.opsURL + "/readyz")
+	resp, err := client.Get(p.OpsURL + "/readyz")
 	if err != nil {
 		return err
 	}

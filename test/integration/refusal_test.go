@@ -12,25 +12,26 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestRefusal lets a Redis take no writes: players are told to come again in a moment, and then find their rounds.
 func TestRefusal(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	server := testenv.StartRedis(t, testenv.RedisOptions{Extra: []string{"maxmemory-policy noeviction"}})
-	s := servers{
-		redis: []string{server.Addr()}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}\nlimits: {user_rate: 0}",
+	s := rig.Servers{
+		Redis: []string{server.Addr()}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}\nlimits: {user_rate: 0}",
 	}
-	sys := newSystem(t, s)
-	sys.apply(campaign("refusal", 10*time.Minute, 100, 1_000_000, 2))
-	p := sys.serve("api,worker")
+	sys := rig.New(t, s)
+	sys.Apply(rig.Campaign("refusal", 10*time.Minute, 100, 1_000_000, 2))
+	p := sys.Serve("api,worker")
 	db := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	defer db.Close()
 	if err := db.Set(t.Context(), "filler", strings.Repeat("x", 1<<20), 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := login(t.Context(), http.DefaultClient, p.url, "refused")
+	c, err := rig.Login(t.Context(), http.DefaultClient, p.URL, "refused")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +48,13 @@ func TestRefusal(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			other, err := login(ctx, http.DefaultClient, p.url, "refused-"+fault.reason)
+			other, err := rig.Login(ctx, http.DefaultClient, p.URL, "refused-"+fault.reason)
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := fmt.Sprintf("/v1/campaigns/refusal/rounds/%d", i+1)
-			var open started
-			if status, err := c.insist(ctx, "PUT", at, nil, &open); err != nil || status != 200 {
+			var open rig.Started
+			if status, err := c.Insist(ctx, "PUT", at, nil, &open); err != nil || status != 200 {
 				t.Fatalf("the start answered %d %s, %v", status, open.Code, err)
 			}
 			end := fmt.Sprintf(`{"token":%q,"shakes":3}`, open.Token)
@@ -64,8 +65,8 @@ func TestRefusal(t *testing.T) {
 				t.Errorf("no metric tells of %s", fault.reason)
 			}
 			set(fault.good)
-			var r result
-			if status, err := c.insist(ctx, "POST", at+"/end", json.RawMessage(end), &r); err != nil || status != 200 {
+			var r rig.Result
+			if status, err := c.Insist(ctx, "POST", at+"/end", json.RawMessage(end), &r); err != nil || status != 200 {
 				t.Errorf("when all is well again the end answers %d %s, %v", status, r.Code, err)
 			}
 		})
@@ -73,17 +74,17 @@ func TestRefusal(t *testing.T) {
 }
 
 // busy wants a call answered with 503 busy and a time to come again.
-func busy(t *testing.T, c *client, method, path, body string) {
+func busy(t *testing.T, c *rig.Client, method, path, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, c.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	resp, err := c.http.Do(req)
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestSecure plays a round with every server behind TLS that asks for our certificate, a login, and rights for what
@@ -47,44 +48,44 @@ func TestSecure(t *testing.T) {
 	allow(t, kafka.Addr(), user, namespace)
 
 	tls := fmt.Sprintf("tls: {on: true, ca: %s, cert: %s, key: %s}", pki.ca, pki.client.cert, pki.client.key)
-	s := servers{namespace: namespace, dsn: dsn, more: "durability: {mode: async}"}
-	sys := newSystem(t, s)
-	rewrite(t, sys.config, "redis: {addrs: [\"\"], cluster: false}",
+	s := rig.Servers{Namespace: namespace, DSN: dsn, More: "durability: {mode: async}"}
+	sys := rig.New(t, s)
+	rewrite(t, sys.Config, "redis: {addrs: [\"\"], cluster: false}",
 		fmt.Sprintf("redis: {addrs: [\"127.0.0.1:%d\"], username: %s, password: \"env:SHAKE_PASSWORD\", %s}", tlsPort, user, tls))
-	rewrite(t, sys.config, "kafka: {brokers: [\"\"], partitions: 6, replication: 1}", fmt.Sprintf(
+	rewrite(t, sys.Config, "kafka: {brokers: [\"\"], partitions: 6, replication: 1}", fmt.Sprintf(
 		"kafka: {brokers: [\"%s\"], partitions: 6, replication: 1, sasl: {mechanism: scram-sha-512, username: %s, password: \"env:SHAKE_PASSWORD\"}, %s}",
 		secureKafka, user, tls))
-	rewrite(t, sys.config, "sql: {driver: mysql, dsn: \"env:SHAKE_DSN\"}", "sql: {driver: mysql, dsn: \"env:SHAKE_DSN\", "+tls+"}")
-	sys.env = append(sys.env, "SHAKE_PASSWORD="+password)
+	rewrite(t, sys.Config, "sql: {driver: mysql, dsn: \"env:SHAKE_DSN\"}", "sql: {driver: mysql, dsn: \"env:SHAKE_DSN\", "+tls+"}")
+	sys.Env = append(sys.Env, "SHAKE_PASSWORD="+password)
 
-	sys.apply(campaign("safe", 10*time.Minute, 3, 1000, 2))
-	p := sys.serve("api,worker")
+	sys.Apply(rig.Campaign("safe", 10*time.Minute, 3, 1000, 2))
+	p := sys.Serve("api,worker")
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	c, err := login(ctx, &http.Client{Timeout: 10 * time.Second}, p.url, "ann")
+	c, err := rig.Login(ctx, &http.Client{Timeout: 10 * time.Second}, p.URL, "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
 	coins := int64(0)
 	for n := 1; n <= 3; n++ {
 		path := fmt.Sprintf("/v1/campaigns/safe/rounds/%d", n)
-		var open started
-		if status, err := c.insist(ctx, "PUT", path, nil, &open); err != nil || status != 200 {
-			t.Fatalf("start %d: %d %v %+v\n%s", n, status, err, open, p.logged())
+		var open rig.Started
+		if status, err := c.Insist(ctx, "PUT", path, nil, &open); err != nil || status != 200 {
+			t.Fatalf("start %d: %d %v %+v\n%s", n, status, err, open, p.Logged())
 		}
-		var got result
-		if status, err := c.insist(ctx, "POST", path+"/end", map[string]any{"token": open.Token, "shakes": 50}, &got); err != nil || status != 200 {
+		var got rig.Result
+		if status, err := c.Insist(ctx, "POST", path+"/end", map[string]any{"token": open.Token, "shakes": 50}, &got); err != nil || status != 200 {
 			t.Fatalf("end %d: %d %v %+v", n, status, err, got)
 		}
 		coins += got.Coins
 	}
-	eventually(t, 30*time.Second, func() error {
+	rig.Eventually(t, 30*time.Second, func() error {
 		var wallet struct{ Balance int64 }
-		if _, err := c.call(ctx, "GET", "/v1/wallet", nil, &wallet); err != nil || wallet.Balance != coins {
-			return fmt.Errorf("wallet has %d, %v, want %d\n%s", wallet.Balance, err, coins, p.logged())
+		if _, err := c.Call(ctx, "GET", "/v1/wallet", nil, &wallet); err != nil || wallet.Balance != coins {
+			return fmt.Errorf("wallet has %d, %v, want %d\n%s", wallet.Balance, err, coins, p.Logged())
 		}
 		var inbox struct{ Notices []struct{ ID string } }
-		if _, err := c.call(ctx, "GET", "/v1/inbox", nil, &inbox); err != nil || coins > 0 && len(inbox.Notices) == 0 {
+		if _, err := c.Call(ctx, "GET", "/v1/inbox", nil, &inbox); err != nil || coins > 0 && len(inbox.Notices) == 0 {
 			return fmt.Errorf("inbox has %d, %v", len(inbox.Notices), err)
 		}
 		return nil
@@ -92,10 +93,10 @@ func TestSecure(t *testing.T) {
 	if denied := aclLog(t, redisServer.Addr()); denied != "" {
 		t.Errorf("Redis denied what we asked for: %s", denied)
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	if log := p.logged(); strings.Contains(log, password) || strings.Contains(log, "a key for these tests only") {
+	if log := p.Logged(); strings.Contains(log, password) || strings.Contains(log, "a key for these tests only") {
 		t.Error("a secret stands in the log")
 	}
 	for _, broken := range []struct{ what, old, new string }{
@@ -103,15 +104,15 @@ func TestSecure(t *testing.T) {
 		{"another authority", "ca: " + pki.ca, "ca: " + newPKI(t).ca},
 		{"another password", "env:SHAKE_PASSWORD", "env:SHAKE_KEY"},
 	} {
-		text, err := os.ReadFile(sys.config)
+		text, err := os.ReadFile(sys.Config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rewrite(t, sys.config, broken.old, broken.new)
-		if out, err := sys.shake("campaign", "apply", sys.config); err == nil {
+		rewrite(t, sys.Config, broken.old, broken.new)
+		if out, err := sys.Shake("campaign", "apply", sys.Config); err == nil {
 			t.Errorf("with %s it was let in: %s", broken.what, out)
 		}
-		if err := os.WriteFile(sys.config, text, 0o600); err != nil {
+		if err := os.WriteFile(sys.Config, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

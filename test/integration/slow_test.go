@@ -24,17 +24,17 @@ func TestSlowloris(t *testing.T) {
 	wires := make([]*wire, honest)
 	for i := range wires {
 		var err error
-		if wires[i], err = dialWire(t, d.url); err != nil {
+		if wires[i], err = dialWire(t, d.URL); err != nil {
 			t.Fatal(err)
 		}
 	}
-	quiet := d.p99(wires, c.token)
+	quiet := d.p99(wires, c.Token)
 	var opening errgroup.Group
 	opening.SetLimit(64)
 	conns := make([]net.Conn, slow)
 	for i := range conns {
 		opening.Go(func() (err error) {
-			conns[i], err = net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+			conns[i], err = net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
 			return err
 		})
 	}
@@ -58,7 +58,7 @@ func TestSlowloris(t *testing.T) {
 			}
 		}
 	})
-	beside := d.p99(wires, c.token)
+	beside := d.p99(wires, c.Token)
 	t.Logf("p99 of %d honest players: %s alone, %s beside %d slow ones", honest, quiet.Round(time.Millisecond), beside.Round(time.Millisecond), slow)
 	if beside > 2*quiet+50*time.Millisecond { // other tests have the machine too, now more and now less
 		t.Errorf("p99 went from %s to %s, want at most twice as long", quiet, beside)
@@ -78,7 +78,7 @@ func TestSlowloris(t *testing.T) {
 
 // p99 is how long the slowest hundredth of the players wait for where they stand, each asking ten times a second for
 // five seconds.
-func (p *process) p99(wires []*wire, token string) time.Duration {
+func (p *dev) p99(wires []*wire, token string) time.Duration {
 	p.t.Helper()
 	var mu sync.Mutex
 	var waits []time.Duration

@@ -21,14 +21,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/rig"
 )
 
 // TestLogin_byToken logs in with a company's token, over TLS and HTTP/2, at a process that is configured so.
 func TestLogin_byToken(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	sys := newSystem(t, servers{
-		redis: []string{testenv.Redis(t)}, kafka: testenv.Kafka(t), dsn: testenv.MySQL(t), namespace: testenv.Namespace(t),
-		more: "durability: {mode: async}",
+	sys := rig.New(t, rig.Servers{
+		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: testenv.MySQL(t), Namespace: testenv.Namespace(t),
+		More: "durability: {mode: async}",
 	})
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -54,7 +55,7 @@ func TestLogin_byToken(t *testing.T) {
 	private, err := x509.MarshalECPrivateKey(key)
 	keyFile := write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), err)
 
-	text, err := os.ReadFile(sys.config)
+	text, err := os.ReadFile(sys.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,16 +63,16 @@ func TestLogin_byToken(t *testing.T) {
 		"providers: [dev]", `providers: {acme: {kind: jwt, issuer: "https://acme.example", audience: [shake], jwks: "file:`+jwks+`", algorithms: [ES256]}}`,
 		`ops: "127.0.0.1:0"`, `ops: "127.0.0.1:0", tls_cert: "`+certFile+`", tls_key: "`+keyFile+`"`,
 	).Replace(string(text))
-	if err := os.WriteFile(sys.config, []byte(replaced), 0o600); err != nil {
+	if err := os.WriteFile(sys.Config, []byte(replaced), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := sys.serve("api")
+	p := sys.Serve("api")
 
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cert)
 	h := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}}
 	defer h.CloseIdleConnections()
-	if resp, err := h.Get(p.url + "/v1/time"); err != nil || resp.ProtoMajor != 2 || resp.Body.Close() != nil {
+	if resp, err := h.Get(p.URL + "/v1/time"); err != nil || resp.ProtoMajor != 2 || resp.Body.Close() != nil {
 		t.Fatalf("got %+v, %v, want HTTP/2", resp, err)
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
@@ -82,11 +83,11 @@ func TestLogin_byToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{http: h, url: p.url}
+	c := &rig.Client{HTTP: h, URL: p.URL}
 	var session struct{ Token, User string }
 	for credential, want := range map[string]int{signed: 200, signed[:len(signed)-4] + "AAAA": 401, "ann": 401} {
 		var got struct{ Token, User string }
-		status, err := c.call(t.Context(), "POST", "/v1/sessions", map[string]any{"provider": "acme", "credential": credential, "market": "SG", "device": "phone-1"}, &got)
+		status, err := c.Call(t.Context(), "POST", "/v1/sessions", map[string]any{"provider": "acme", "credential": credential, "market": "SG", "device": "phone-1"}, &got)
 		if err != nil || status != want {
 			t.Errorf("got %d, %v, want %d", status, err, want)
 		}
@@ -94,13 +95,13 @@ func TestLogin_byToken(t *testing.T) {
 			session = got
 		}
 	}
-	if c.token = session.Token; session.User != "acme:ann" {
+	if c.Token = session.Token; session.User != "acme:ann" {
 		t.Errorf("got user %q, want acme:ann", session.User)
 	}
-	if status, err := c.call(t.Context(), "POST", "/v1/sessions/renew", nil, &session); err != nil || status != 200 || session.User != "acme:ann" {
+	if status, err := c.Call(t.Context(), "POST", "/v1/sessions/renew", nil, &session); err != nil || status != 200 || session.User != "acme:ann" {
 		t.Errorf("got %d, %v for a renewal", status, err)
 	}
-	if strings.Contains(p.logged(), signed) {
+	if strings.Contains(p.Logged(), signed) {
 		t.Error("the token is in the log")
 	}
 }
