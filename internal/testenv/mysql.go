@@ -93,6 +93,18 @@ func database(admin, name string) (string, error) {
 	return cfg.FormatDSN(), nil
 }
 
+// Behind is a DSN whose server is reached by way of what front puts before its address.
+func Behind(dsn string, front func(addr string) (string, error)) (string, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return "", err
+	}
+	if cfg.Addr, err = front(cfg.Addr); err != nil {
+		return "", err
+	}
+	return cfg.FormatDSN(), nil
+}
+
 // asRoot runs one statement on the server that dsn names.
 func asRoot(dsn, statement string) error {
 	cfg, err := mysql.ParseDSN(dsn)

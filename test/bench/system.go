@@ -15,7 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shake-live/shake/internal/redisdb"
-	"github.com/shake-live/shake/test/storm"
+	"github.com/shake-live/shake/test/link"
 )
 
 // system is one `shake serve --roles api` over a redis-server of its own, and what is needed around it.
@@ -90,11 +90,15 @@ func (s *site) startSystem(ctx context.Context, set setup) (_ *system, err error
 	sys.stops = append(sys.stops, sys.redis.stop)
 	seen := sys.host
 	if set.link > 0 {
-		var stop func()
-		if seen, stop, err = storm.Link(sys.host, set.link); err != nil {
+		narrow, err := link.New("127.0.0.1:0", sys.host)
+		if err != nil {
 			return nil, err
 		}
-		sys.stops = append(sys.stops, stop)
+		sys.stops = append(sys.stops, narrow.Close)
+		if err := narrow.Narrow(set.link); err != nil {
+			return nil, err
+		}
+		seen = narrow.Addr()
 	}
 	mode := "async"
 	if replicated {

@@ -76,7 +76,7 @@ func TestShorts(t *testing.T) {
 	for n := range rounds {
 		c.round(n+1, 32)
 	}
-	short := metric(t, api, `shake_rounds_short_total{campaign="calls"}`)
+	short := api.Metric(`shake_rounds_short_total{campaign="calls"}`)
 	t.Logf("%.0f of %d ends found their shard short", short, players*rounds)
 	if short > 0.01*players*rounds {
 		t.Errorf("%.0f of %d ends found their shard short, want at most one in a hundred", short, players*rounds)

@@ -209,7 +209,7 @@ func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost
 	var slots []redis.ClusterSlot
 	var i int
 	rig.Eventually(c.t, 20*time.Second, func() (err error) { // a young cluster's nodes learn of each other's replicas by and by
-		if slots, err = c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result(); err != nil {
+		if slots, err = c.Redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result(); err != nil {
 			return err
 		}
 		i = slices.IndexFunc(slots, func(s redis.ClusterSlot) bool { return s.Start <= slot && slot <= s.End })
@@ -234,7 +234,7 @@ func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost
 		}
 	}
 	rig.Eventually(c.t, 60*time.Second, func() error {
-		now, err := c.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
+		now, err := c.Redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
 		if err != nil {
 			return err
 		}
@@ -254,7 +254,7 @@ func (c *claiming) loseTail(ctx context.Context, cluster *testenv.Cluster) (lost
 func (c *claiming) loseAll(ctx context.Context, cluster *testenv.Cluster) {
 	c.t.Helper()
 	rig.Eventually(c.t, 30*time.Second, func() error { // the one that was killed may still be joining
-		return c.redis.Client().(*redis.ClusterClient).ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return c.Redis.Client().(*redis.ClusterClient).ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 			return node.FlushAll(ctx).Err()
 		})
 	})
@@ -315,19 +315,19 @@ func (c *claiming) agree(ctx context.Context, when string) {
 			wins++
 		}
 	}
-	all, err := inventory.Audit(ctx, c.pools, c.run)
+	all, err := inventory.Audit(ctx, c.Pools, c.run)
 	c.must(err)
 	level := inventory.LevelOf(c.run, all, time.Now())
 	inKafka, rounds, _ := c.kafka(ctx)
-	sums, err := c.ledger.Sums(ctx, c.id, 1)
+	sums, err := c.Ledger.Sums(ctx, c.id, 1)
 	c.must(err)
 	wallets, notices := c.owned(ctx)
 	var board int64
 	rig.Eventually(c.t, 30*time.Second, func() error { // a board that was lost is built anew once a second at most
-		if built, err := c.board.Built(ctx, c.run); err != nil || !built {
+		if built, err := c.Board.Built(ctx, c.run); err != nil || !built {
 			return fmt.Errorf("the board is not built: %w", err)
 		}
-		cursors, err := c.board.Progress(ctx, c.id, 1)
+		cursors, err := c.Board.Progress(ctx, c.id, 1)
 		for _, s := range all {
 			if err == nil && cursors[s.Shard].Position.Before(s.Position) {
 				err = fmt.Errorf("the board is at %s of %s", cursors[s.Shard].Position, s.Source)
@@ -375,7 +375,7 @@ func (c *claiming) tellsTotals(ctx context.Context, when string) {
 // refused sends claims that must not be taken.
 func (c *claiming) refused(ctx context.Context) {
 	c.t.Helper()
-	before, err := inventory.Audit(ctx, c.pools, c.run)
+	before, err := inventory.Audit(ctx, c.Pools, c.run)
 	c.must(err)
 	p := c.promises[0]
 	other, err := rig.Login(ctx, c.http, c.api.URL, "somebody-else")
@@ -398,7 +398,7 @@ func (c *claiming) refused(ctx context.Context) {
 			c.t.Errorf("claim %q: got %q, %v, want %s", bad.claim, answer.Code, err, bad.code)
 		}
 	}
-	after, err := inventory.Audit(ctx, c.pools, c.run)
+	after, err := inventory.Audit(ctx, c.Pools, c.run)
 	c.must(err)
 	for i := range before {
 		if before[i].Position != after[i].Position || before[i].State != after[i].State {

@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
-
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/link"
 	"github.com/shake-live/shake/test/rig"
 )
 
@@ -27,7 +24,7 @@ const (
 // TestDatabaseHung plays rounds while the database has stopped answering and configurations expire everywhere:
 // rounds go on with the stale copy, none waits longer than the bound, and memory stays flat.
 func TestDatabaseHung(t *testing.T) {
-	proxy, dsn := hangable(t, testenv.MySQL(t))
+	database, dsn := linked(t, testenv.MySQL(t))
 	s := rig.Servers{
 		Redis: []string{testenv.Redis(t)}, Kafka: testenv.Kafka(t), DSN: dsn, Namespace: testenv.Namespace(t),
 		More: "durability: {mode: async}\nlimits: {user_rate: 0}\ncache: {ttl: 200ms, max_wait: 50ms, copy_ttl: 300ms}",
@@ -43,11 +40,11 @@ func TestDatabaseHung(t *testing.T) {
 	memory := h.memory()
 
 	worker.Kill() // it needs the database for its work; this is about the doors
-	proxy.hang()
+	must(t, database.Hang())
 	h.play(hungFor)
 	times, failures := h.take()
 	after := h.memory()
-	proxy.heal()
+	must(t, database.Mend())
 
 	p99 := times[len(times)*99/100]
 	t.Logf("%d calls while the database hung: p50 %s, p99 %s, most %s; %d failed; memory %d MiB before, %d MiB after",
@@ -61,7 +58,7 @@ func TestDatabaseHung(t *testing.T) {
 	if after > memory+memory/2+(32<<20) {
 		t.Errorf("memory grew from %d to %d MiB", memory>>20, after>>20)
 	}
-	if stale := metric(t, api, `shake_catalog_answers_total{layer="stale"}`); stale == 0 {
+	if stale := api.Metric(`shake_catalog_answers_total{layer="stale"}`); stale == 0 {
 		t.Error("no answer came from a stale copy: the database was not needed at all")
 	}
 }
@@ -150,57 +147,27 @@ func (h *hung) memory() int64 {
 		h.t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	return int64(metric(h.t, h.api, "go_memstats_heap_inuse_bytes"))
+	return int64(h.api.Metric("go_memstats_heap_inuse_bytes"))
 }
 
-// hangableProxy stands between a process and the database.
-type hangableProxy struct {
-	t     *testing.T
-	proxy *toxiproxy.Proxy
-}
-
-// hangable puts a proxy before the database of a DSN.
-func hangable(t *testing.T, dsn string) (*hangableProxy, string) {
+// linked puts a link before the database of a DSN.
+func linked(t *testing.T, dsn string) (l *link.Link, way string) {
 	t.Helper()
-	_, rest, ok := strings.Cut(dsn, "tcp(")
-	addr, _, ok2 := strings.Cut(rest, ")")
-	if !ok || !ok2 {
-		t.Fatalf("no address in the DSN")
-	}
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "database", "127.0.0.1:0", addr)
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(proxy.Stop)
-	return &hangableProxy{t: t, proxy: proxy}, strings.Replace(dsn, addr, proxy.Listen, 1)
-}
-
-// hang lets nothing through any more, and keeps the connections.
-func (p *hangableProxy) hang() {
-	p.t.Helper()
-	for _, direction := range []string{"upstream", "downstream"} {
-		text := `{"name":"` + direction + `","type":"timeout","stream":"` + direction + `","attributes":{"timeout":0}}`
-		if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
-			p.t.Fatal(err)
+	way, err := testenv.Behind(dsn, func(addr string) (string, error) {
+		var err error
+		if l, err = link.New("127.0.0.1:0", addr); err != nil {
+			return "", err
 		}
-	}
+		return l.Addr(), nil
+	})
+	must(t, err)
+	t.Cleanup(l.Close)
+	return l, way
 }
 
-func (p *hangableProxy) heal() { p.proxy.Toxics.ResetToxics(context.Background()) }
-
-// metric reads one sample of a process's metrics; 0 where there is none.
-func metric(t *testing.T, p *rig.Process, name string) (value float64) {
+func must(t *testing.T, err error) {
 	t.Helper()
-	resp, err := http.Get(p.OpsURL + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	for line := range rig.Lines(resp.Body) {
-		if rest, ok := strings.CutPrefix(line, name+" "); ok {
-			_, _ = fmt.Sscan(rest, &value)
-		}
-	}
-	return value
 }

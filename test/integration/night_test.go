@@ -12,17 +12,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shake-live/shake/event"
-	"github.com/shake-live/shake/event/kafkabus"
-	"github.com/shake-live/shake/internal/clock"
 	"github.com/shake-live/shake/internal/redisdb"
-	"github.com/shake-live/shake/internal/sqldb"
 	"github.com/shake-live/shake/internal/testenv"
 	"github.com/shake-live/shake/inventory"
-	"github.com/shake-live/shake/inventory/redispool"
 	"github.com/shake-live/shake/leaderboard"
-	"github.com/shake-live/shake/leaderboard/redisboard"
-	"github.com/shake-live/shake/reward/sqlinbox"
-	"github.com/shake-live/shake/reward/sqlledger"
 	"github.com/shake-live/shake/test/rig"
 )
 
@@ -71,14 +64,7 @@ type night struct {
 	api     *rig.Process
 	worker  *rig.Process
 
-	redis  *redisdb.DB
-	pools  *redispool.Store
-	board  *redisboard.Store
-	bus    *kafkabus.Bus
-	topic  string
-	sql    *sqldb.DB
-	ledger *sqlledger.Store
-	inbox  *sqlinbox.Store
+	*rig.Stores
 
 	done   atomic.Int64
 	mu     sync.Mutex
@@ -94,27 +80,8 @@ func (n *night) must(err error) {
 }
 
 func (n *night) connect() {
-	ctx := n.t.Context()
-	var err error
-	n.redis, err = redisdb.Open(ctx, redisdb.Options{Addrs: n.servers.Redis, Cluster: true})
-	n.must(err)
-	batcher := redisdb.NewBatcher(n.redis, redisdb.BatchOptions{})
-	n.pools = redispool.New(batcher, redisdb.NewKeyCache(n.servers.Namespace))
-	n.board = redisboard.New(n.redis.Client(), n.servers.Namespace)
-	n.bus, err = kafkabus.New(kafkabus.Options{Brokers: n.servers.Kafka})
-	n.must(err)
-	n.topic = event.TopicsOf(n.servers.Namespace).Entries
-	n.sql, err = sqldb.Open(ctx, sqldb.Options{Driver: "mysql", DSN: n.servers.DSN})
-	n.must(err)
-	n.ledger = sqlledger.New(n.sql, clock.System{})
-	n.inbox = sqlinbox.New(n.sql, clock.System{}, sqlinbox.Options{})
+	n.Stores = rig.Connect(n.t, n.servers)
 	n.rounds, n.totals = map[string]int64{}, map[string]int64{}
-	n.t.Cleanup(func() {
-		_ = batcher.Close()
-		_ = n.redis.Close()
-		_ = n.bus.Close()
-		_ = n.sql.Close()
-	})
 }
 
 // play lets all players play all their rounds.
@@ -211,7 +178,7 @@ func (n *night) disturb(ctx context.Context, cluster *testenv.Cluster) {
 // killPrimary kills the primary of shard 0, and starts it again when its replica has taken over.
 func (n *night) killPrimary(ctx context.Context, cluster *testenv.Cluster) {
 	slot := redisdb.Slot(redisdb.NewKeyCache(n.servers.Namespace).Of(n.run).Pool(0))
-	slots, err := n.redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
+	slots, err := n.Redis.Client().(*redis.ClusterClient).ClusterSlots(ctx).Result()
 	if err != nil {
 		n.t.Errorf("cluster slots: %v", err)
 		return
@@ -231,7 +198,7 @@ func (n *night) killPrimary(ctx context.Context, cluster *testenv.Cluster) {
 // duplicate sends every message a second time, whatever wrote it.
 func (n *night) duplicate(ctx context.Context) {
 	const mark = "test-duplicate"
-	err := n.bus.Consume(ctx, event.Subscription{Group: n.servers.Namespace + ".duplicator", Topic: n.topic, MaxBatch: 200, MaxAge: 20 * time.Millisecond},
+	err := n.Bus.Consume(ctx, event.Subscription{Group: n.servers.Namespace + ".duplicator", Topic: n.Topic, MaxBatch: 200, MaxAge: 20 * time.Millisecond},
 		func(ctx context.Context, batch []event.Message) error {
 			var again []event.Message
 			for _, m := range batch {
@@ -240,13 +207,13 @@ func (n *night) duplicate(ctx context.Context) {
 					for k, v := range m.Headers {
 						headers[k] = v
 					}
-					again = append(again, event.Message{Topic: n.topic, Key: m.Key, Headers: headers, Value: m.Value})
+					again = append(again, event.Message{Topic: n.Topic, Key: m.Key, Headers: headers, Value: m.Value})
 				}
 			}
 			if len(again) == 0 {
 				return nil
 			}
-			return n.bus.Produce(ctx, again...)
+			return n.Bus.Produce(ctx, again...)
 		})
 	if err != nil && ctx.Err() == nil {
 		n.t.Errorf("duplicator: %v", err)
@@ -255,24 +222,10 @@ func (n *night) duplicate(ctx context.Context) {
 
 // settle waits until everything has arrived everywhere.
 func (n *night) settle(ctx context.Context) {
+	n.t.Helper()
 	rig.Eventually(n.t, 90*time.Second, func() error {
-		all, err := inventory.Audit(ctx, n.pools, n.run)
-		if err != nil {
-			return err
-		}
-		ledger, err := n.ledger.Progress(ctx, n.id, 1)
-		if err != nil {
-			return err
-		}
-		notices, err := n.inbox.Progress(ctx, n.id, 1)
-		if err != nil {
-			return err
-		}
-		for _, s := range all {
-			if !s.Open || s.Pending > 0 || ledger[s.Shard].Position != s.Position || notices[s.Shard].Position.Before(s.Position) {
-				return fmt.Errorf("%s: open %v, %d pending, at %s, ledger at %s, notices at %s (worker says %s)", s.Source, s.Open, s.Pending,
-					s.Position, ledger[s.Shard].Position, notices[s.Shard].Position, n.worker.Logged())
-			}
+		if err := n.Settled(ctx, n.run); err != nil {
+			return fmt.Errorf("%w (worker says %s)", err, n.worker.Logged())
 		}
 		return nil
 	})
@@ -280,7 +233,7 @@ func (n *night) settle(ctx context.Context) {
 
 // compare checks that all agree, and prints the sums.
 func (n *night) compare(ctx context.Context) {
-	all, err := inventory.Audit(ctx, n.pools, n.run)
+	all, err := inventory.Audit(ctx, n.Pools, n.run)
 	n.must(err)
 	level := inventory.LevelOf(n.run, all, time.Now())
 	for _, s := range all {
@@ -296,7 +249,7 @@ func (n *night) compare(ctx context.Context) {
 		}
 	}
 	inKafka, rounds, doubles := n.kafka(ctx)
-	sums, err := n.ledger.Sums(ctx, n.id, 1)
+	sums, err := n.Ledger.Sums(ctx, n.id, 1)
 	n.must(err)
 	wallets, notices := n.owned(ctx)
 	board := n.ranked(ctx)
@@ -317,7 +270,7 @@ func (n *night) compare(ctx context.Context) {
 		n.t.Errorf("ledger: held %d, entries sum to %d, wallets are off by %d; doubled messages %d", sums.Held, sums.ZeroSum, sums.UserDelta, doubles)
 	}
 	for id, coins := range n.rounds {
-		r, err := n.ledger.RoundByID(ctx, id)
+		r, err := n.Ledger.RoundByID(ctx, id)
 		if err != nil || r.Paid != coins {
 			n.t.Fatalf("round %s: the player was told %d, the ledger has %d (%v)", id, coins, r.Paid, err)
 		}
@@ -326,40 +279,22 @@ func (n *night) compare(ctx context.Context) {
 
 // kafka adds up what the log says, each round once.
 func (n *night) kafka(ctx context.Context) (coins, rounds, doubles int64) {
-	partitions, err := n.bus.Partitions(ctx, n.topic)
+	l, err := n.Log(ctx)
 	n.must(err)
-	cursors := map[event.Source]event.Cursor{}
-	for p := range partitions {
-		end, err := n.bus.End(ctx, n.topic, p)
-		n.must(err)
-		n.must(n.bus.Scan(ctx, n.topic, p, 0, end, func(m event.Message) error {
-			e, err := event.Decode(m.Value)
-			if err != nil {
-				return err
-			}
-			switch cursors[e.Source].Judge(e) {
-			case event.Apply:
-				cursors[e.Source] = cursors[e.Source].Advance(e)
-				coins, rounds = coins+e.Paid(), rounds+int64(len(e.Rounds))
-			case event.Repeat:
-				doubles++
-			case event.Gap:
-				n.t.Errorf("gap in Kafka: %s at %s got %s", e.Source, cursors[e.Source].Position, e.Position)
-			}
-			return nil
-		}))
+	if len(l.Gaps) > 0 {
+		n.t.Errorf("gaps in Kafka: %v", l.Gaps)
 	}
-	return coins, rounds, doubles
+	return l.Coins, l.Rounds, l.Repeats
 }
 
 // owned adds up wallets and notices of all players.
 func (n *night) owned(ctx context.Context) (coins, notices int64) {
 	for user := range n.totals {
-		balance, err := n.ledger.Balance(ctx, user)
+		balance, err := n.Ledger.Balance(ctx, user)
 		n.must(err)
 		coins += balance
 		for before := ""; ; {
-			page, next, err := n.inbox.Inbox(ctx, user, before, 100)
+			page, next, err := n.Inbox.Inbox(ctx, user, before, 100)
 			n.must(err)
 			notices += int64(len(page))
 			if before = next; next == "" {
@@ -373,7 +308,7 @@ func (n *night) owned(ctx context.Context) (coins, notices int64) {
 // ranked adds up the live board and compares it with what each player was told.
 func (n *night) ranked(ctx context.Context) (coins int64) {
 	for from := int64(0); ; from += leaderboard.MaxPage {
-		page, err := n.board.Range(ctx, n.run, from, leaderboard.MaxPage)
+		page, err := n.Board.Range(ctx, n.run, from, leaderboard.MaxPage)
 		n.must(err)
 		for _, e := range page {
 			coins += e.Coins

@@ -15,6 +15,7 @@ import (
 	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/internal/redisdb"
 	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/link"
 	"github.com/shake-live/shake/test/rig"
 	"github.com/shake-live/shake/test/storm"
 )
@@ -181,10 +182,13 @@ func newCrowd(t *testing.T, redisAddr, namespace, campaign, market string, shard
 // narrow puts addr behind a link that carries so many kilobytes a second in each direction.
 func narrow(t *testing.T, addr string, kbs int) string {
 	t.Helper()
-	listen, stop, err := storm.Link(addr, kbs)
+	l, err := link.New("127.0.0.1:0", addr)
+	if err == nil {
+		err = l.Narrow(kbs)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(stop)
-	return listen
+	t.Cleanup(l.Close)
+	return l.Addr()
 }

@@ -127,7 +127,8 @@ func TestPushService(t *testing.T) {
 		return nil
 	})
 	rig.Eventually(t, 30*time.Second, func() error {
-		text := metrics(t, worker)
+		text, err := worker.Metrics()
+		must(t, err)
 		for _, want := range []string{`shake_push_service_notices_total{fate="taken"}`, `shake_push_service_requests_total{outcome="taken"}`, "shake_push_service_waiting 0"} {
 			if !strings.Contains(text, want) {
 				return fmt.Errorf("the metrics have no %s", want)
@@ -137,19 +138,4 @@ func TestPushService(t *testing.T) {
 	})
 	requests, _ := service.told()
 	t.Logf("%d requests for %d wins", requests, wins)
-}
-
-// metrics is what a process's ops port tells.
-func metrics(t *testing.T, p *rig.Process) string {
-	t.Helper()
-	resp, err := http.Get(p.OpsURL + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

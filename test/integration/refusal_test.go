@@ -61,7 +61,7 @@ func TestRefusal(t *testing.T) {
 			set(fault.bad)
 			busy(t, other, "PUT", "/v1/campaigns/refusal/rounds/1", "")
 			busy(t, c, "POST", at+"/end", end)
-			if n := metric(t, p, fmt.Sprintf("shake_redis_refusals_total{reason=%q}", fault.reason)); n == 0 {
+			if n := p.Metric(fmt.Sprintf("shake_redis_refusals_total{reason=%q}", fault.reason)); n == 0 {
 				t.Errorf("no metric tells of %s", fault.reason)
 			}
 			set(fault.good)

@@ -146,6 +146,31 @@ func (p *Process) Logged() string {
 	return string(text[max(0, len(text)-4000):])
 }
 
+// Metrics is what the process's ops port tells.
+func (p *Process) Metrics() (string, error) {
+	resp, err := http.Get(p.OpsURL + "/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+// Metric is one sample of it, named with its labels as it stands there; 0 where there is none.
+func (p *Process) Metric(sample string) (value float64) {
+	text, err := p.Metrics()
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, sample+" "); ok {
+			_, _ = fmt.Sscan(rest, &value) // it is written by a library
+		}
+	}
+	return value
+}
+
 // Shake runs a command of the program to its end.
 func (s *System) Shake(args ...string) (stdout string, err error) {
 	cmd := exec.Command(s.Bin, append(args, "--config", s.Config)...)
@@ -288,16 +313,5 @@ func Eventually(t *testing.T, within time.Duration, check func() error) {
 			t.Fatalf("after %s still: %v", within, err)
 		}
 		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-// Lines are the Lines of a text.
-func Lines(r io.Reader) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for s := bufio.NewScanner(r); s.Scan(); {
-			if !yield(s.Text()) {
-				return
-			}
-		}
 	}
 }
