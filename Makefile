@@ -7,7 +7,11 @@ FUZZTIME ?= 20000x
 PARALLEL ?= 2
 SERVERS  := go run ./internal/testenv/run --
 
-.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench overload
+# Faults by number or name, with commas between, and how many seeds of each.
+FAULTS   ?= all
+SEEDS    ?= 1
+
+.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench overload faults
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -45,3 +49,6 @@ bench: ## speed of the round path against the base, RUNS (5) interleaved runs; w
 overload: ## what happens at up to 3 times the load that can be served, with and without limits
 	taskset -c 1 go run ./test/bench overload cpu
 	go run ./test/bench overload store
+
+faults: ## what goes wrong on a night, one fault after the other: FAULTS (all), SEEDS (1); writes .run/faults.json
+	SHAKE_FAULTS=$(FAULTS) SHAKE_SEEDS=$(SEEDS) go test -count=1 -timeout 0 -v ./test/faults

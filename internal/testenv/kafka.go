@@ -21,11 +21,25 @@ import (
 var javaFlags = []string{"-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"}
 
 // newKafka starts n brokers, each broker and controller at once. With more than one, topics are
-// replicated to three and a write needs two.
-func newKafka(n int) ([]*process, error) {
+// replicated to three and a write needs two. front stands before each, if not nil.
+func newKafka(n int, front Front) ([]*process, error) {
 	k, err := newKafkaPlan(n)
 	if err != nil {
 		return nil, err
+	}
+	for range n {
+		if front == nil {
+			break
+		}
+		door, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		listen, err := front(loopback(door))
+		if err != nil {
+			return nil, err
+		}
+		k.doors, k.fronts = append(k.doors, door), append(k.fronts, listen)
 	}
 	return startAll(n, k.broker)
 }
@@ -34,6 +48,9 @@ func newKafka(n int) ([]*process, error) {
 type kafkaPlan struct {
 	java, classpath, clusterID string
 	clients, controllers       []int // ports by node
+
+	doors  []int    // ports by node for clients that come by way of the fronts; none: there are no fronts
+	fronts []string // where those come in
 
 	security *KafkaSecurity // nil: none
 }
@@ -105,6 +122,9 @@ func (k kafkaPlan) broker(i int) (*process, error) {
 		return nil, err
 	}
 	p := &process{name: "kafka", addr: loopback(k.clients[i]), dir: dir}
+	if len(k.fronts) > 0 {
+		p.front = k.fronts[i]
+	}
 	p.args = append(append([]string{k.java}, javaFlags...), "-cp", k.classpath, "kafka.Kafka", conf)
 	p.ready = func() error { return kafkaReady(p.addr, len(k.clients)) }
 	return p, nil
@@ -121,6 +141,14 @@ func (k kafkaPlan) properties(i int, dir string) string {
 	}
 	listeners := "listeners=PLAINTEXT://" + loopback(k.clients[i]) + ",CONTROLLER://" + loopback(k.controllers[i])
 	var more []string
+	if len(k.doors) > 0 {
+		listeners += ",FRONT://" + loopback(k.doors[i])
+		more = []string{
+			"advertised.listeners=PLAINTEXT://" + loopback(k.clients[i]) + ",FRONT://" + k.fronts[i],
+			"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FRONT:PLAINTEXT",
+			"inter.broker.listener.name=PLAINTEXT",
+		}
+	}
 	if k.security != nil {
 		listeners += ",SECURE://" + loopback(k.security.port)
 		more = k.security.lines()

@@ -47,3 +47,9 @@ func bindable(port int) bool {
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// FreeAddr is an address that nobody listens on, for something that stands before a server. It stays this process's.
+func FreeAddr() (string, error) {
+	port, err := freePort()
+	return loopback(port), err
+}

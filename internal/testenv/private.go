@@ -38,7 +38,13 @@ func StartKafka(t testing.TB) *Server {
 // and a write needs two of them.
 func StartKafkaCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
-	return startOwn(t, func() ([]*process, error) { return newKafka(n) })
+	return StartKafkaClusterBehind(t, nil, n)
+}
+
+// StartKafkaClusterBehind starts n brokers whose clients come by way of front; the brokers talk to each other past it.
+func StartKafkaClusterBehind(t testing.TB, front Front, n int) *Cluster {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) { return newKafka(n, front) })
 }
 
 // StartSecureKafka starts a broker for this test alone with a second door, where clients log in over TLS.
@@ -66,7 +72,14 @@ const ownFailover = 2 * time.Second
 // A replica takes over about three seconds after its primary fell silent.
 func StartRedisCluster(t testing.TB, extra ...string) *Cluster {
 	t.Helper()
-	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, extra...) })
+	return StartRedisClusterBehind(t, nil, extra...)
+}
+
+// StartRedisClusterBehind starts six nodes as StartRedisCluster does, whose clients come by way of front; the nodes talk
+// to each other past it, but for a replica's link to its primary.
+func StartRedisClusterBehind(t testing.TB, front Front, extra ...string) *Cluster {
+	t.Helper()
+	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, front, extra...) })
 }
 
 func startOwn(t testing.TB, start func() ([]*process, error)) *Cluster {
@@ -86,6 +99,20 @@ func startOwn(t testing.TB, start func() ([]*process, error)) *Cluster {
 
 // Addr is the server's host:port; it stays the same over restarts.
 func (s *Server) Addr() string { return s.p.addr }
+
+// Front is where clients come in: the server's own address unless something stands before it.
+func (s *Server) Front() string {
+	if s.p.front == "" {
+		return s.p.addr
+	}
+	return s.p.front
+}
+
+// Log is the file that the server logs to.
+func (s *Server) Log() string { return s.p.logPath() }
+
+// Dir is where the server keeps its data.
+func (s *Server) Dir() string { return s.p.dir }
 
 // DSN is the DSN of a fresh, empty database on a server of StartMySQL.
 func (s *Server) DSN() string {
@@ -129,10 +156,19 @@ func (c *Cluster) Addrs() []string {
 	return list
 }
 
-// Node is the server with this address, or nil.
+// Fronts are where clients of the nodes come in.
+func (c *Cluster) Fronts() []string {
+	list := make([]string, len(c.nodes))
+	for i, n := range c.nodes {
+		list[i] = n.Front()
+	}
+	return list
+}
+
+// Node is the server with this address, its own or its front's, or nil.
 func (c *Cluster) Node(addr string) *Server {
 	for _, n := range c.nodes {
-		if n.Addr() == addr {
+		if n.Addr() == addr || n.Front() == addr {
 			return n
 		}
 	}

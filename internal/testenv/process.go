@@ -22,6 +22,7 @@ const (
 type process struct {
 	name  string
 	addr  string
+	front string   // where clients come in, if not at addr
 	dir   string   // its data and its log
 	args  []string // program first
 	ready func() error

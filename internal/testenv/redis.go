@@ -16,7 +16,11 @@ type RedisOptions struct {
 	AppendOnly bool     // keep data over restarts, written to the file before each reply
 	ReplicaOf  string   // host:port of its primary
 	Extra      []string // lines for redis.conf, such as "maxmemory 64mb"
+	Front      Front    // where a node of a cluster tells its clients to go; nil: to itself
 }
+
+// Front puts something before the server at addr, a proxy say, and gives where clients come in.
+type Front func(addr string) (listen string, err error)
 
 func (o RedisOptions) lines() []string {
 	lines := []string{
@@ -48,11 +52,19 @@ func newRedis(o RedisOptions) (*process, error) {
 		return nil, err
 	}
 	lines := append([]string{"bind 127.0.0.1", "port " + strconv.Itoa(port)}, o.lines()...)
+	front := loopback(port)
+	if o.Front != nil {
+		if front, err = o.Front(front); err != nil {
+			return nil, err
+		}
+		_, door, _ := net.SplitHostPort(front) // it is an address
+		lines = append(lines, "cluster-announce-port "+door)
+	}
 	conf := filepath.Join(dir, "redis.conf")
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
-	p := &process{name: "redis-server", addr: loopback(port), dir: dir, args: []string{bin, conf}}
+	p := &process{name: "redis-server", addr: loopback(port), front: front, dir: dir, args: []string{bin, conf}}
 	p.ready = func() error { return pingRedis(p.addr) }
 	return p, nil
 }

@@ -11,7 +11,13 @@ import (
 // shakeDir is where the program was built; "" while it was not.
 var shakeDir string
 
+// EnvProgram names a program to test instead of one built from this tree.
+const EnvProgram = "SHAKE_TEST_PROGRAM"
+
 var buildShake = sync.OnceValues(func() (path string, err error) {
+	if path = os.Getenv(EnvProgram); path != "" {
+		return path, nil
+	}
 	if shakeDir, err = os.MkdirTemp("", "shake-program-"); err != nil {
 		return "", err
 	}

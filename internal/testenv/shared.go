@@ -109,7 +109,7 @@ func startSharedRedis() (string, []*process, error) {
 const sharedFailover = 30 * time.Second
 
 func startSharedCluster() (string, []*process, error) {
-	group, err := newRedisCluster(sharedFailover)
+	group, err := newRedisCluster(sharedFailover, nil)
 	return strings.Join(addrs(group), ","), group, err
 }
 
@@ -122,6 +122,6 @@ func startSharedMySQL() (string, []*process, error) {
 }
 
 func startSharedKafka() (string, []*process, error) {
-	group, err := newKafka(1)
+	group, err := newKafka(1, nil)
 	return strings.Join(addrs(group), ","), group, err
 }

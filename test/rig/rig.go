@@ -38,6 +38,7 @@ type Servers struct {
 	DSN       string
 	Namespace string
 	LameDuck  time.Duration
+	Copies    int    // of each Kafka partition; 0 is 1
 	More      string // further lines of the configuration
 }
 
@@ -45,7 +46,7 @@ const settings = `
 namespace: %s
 listen: {access: "127.0.0.1:0", ops: "127.0.0.1:0"}
 redis: {addrs: [%s], cluster: %v}
-kafka: {brokers: [%s], partitions: 6, replication: 1}
+kafka: {brokers: [%s], partitions: 6, replication: %d}
 sql: {driver: mysql, dsn: "env:SHAKE_DSN"}
 sessions: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
 runs: {current: k1, keys: {k1: "env:SHAKE_KEY"}}
@@ -66,7 +67,7 @@ func New(t *testing.T, s Servers) *System {
 	sys.Env = append(os.Environ(), "SHAKE_DSN="+s.DSN, "SHAKE_KEY=a key for these tests only")
 	sys.RoundLog = filepath.Join(t.TempDir(), "round-log")
 	s.More += "\nround_log: {dir: " + sys.RoundLog + "}"
-	text := fmt.Sprintf(settings, s.Namespace, quoted(s.Redis), s.Cluster, quoted(s.Kafka), s.LameDuck, s.More)
+	text := fmt.Sprintf(settings, s.Namespace, quoted(s.Redis), s.Cluster, quoted(s.Kafka), max(1, s.Copies), s.LameDuck, s.More)
 	if err := os.WriteFile(sys.Config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func (s *System) TryApply(text string) error {
 	return err
 }
 
-// Campaign is a file for a Campaign that is live from now on, with rounds that may end at once.
+// Campaign is a file for a campaign that is live from now on, with rounds that may end at once.
 func Campaign(id string, live time.Duration, chances, pool int64, shards int) string {
 	now := time.Now().UTC()
 	return fmt.Sprintf(`
@@ -239,7 +240,7 @@ func Login(ctx context.Context, h *http.Client, url, user string) (*Client, erro
 	return c, err
 }
 
-// Call makes one Call; answer is read whatever the status.
+// Call makes one call; answer is read whatever the status.
 func (c *Client) Call(ctx context.Context, method, path string, body, answer any) (int, error) {
 	var sent io.Reader
 	if body != nil {
@@ -269,7 +270,7 @@ func (c *Client) Call(ctx context.Context, method, path string, body, answer any
 	return resp.StatusCode, json.Unmarshal(text, answer)
 }
 
-// Started and result are what the tests need of the API's answers.
+// Started and Result are what the tests need of the API's answers.
 type Started struct {
 	Number int64
 	Token  string

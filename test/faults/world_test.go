@@ -1,0 +1,197 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/shake-live/shake/internal/testenv"
+	"github.com/shake-live/shake/test/link"
+	"github.com/shake-live/shake/test/rig"
+)
+
+// world is the servers that all faults share: each mends what it breaks.
+type world struct {
+	t        *testing.T
+	redis    *testenv.Cluster
+	kafka    *testenv.Cluster
+	mysql    *testenv.Server
+	links    map[string]*link.Link // by the address of the server behind it
+	database *link.Link            // to the primary database
+}
+
+// redisMemory is what a node may use; a fault fills it.
+const redisMemory = "maxmemory 256mb"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, links: map[string]*link.Link{}}
+	t.Cleanup(func() {
+		for _, l := range w.links {
+			l.Close()
+		}
+	})
+	// Fronts listen on ports below those that the kernel hands out, so that a link that was cut finds its port again.
+	w.redis = testenv.StartRedisClusterBehind(t, w.front, "appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction", redisMemory)
+	w.kafka = testenv.StartKafkaClusterBehind(t, w.front, 3)
+	w.mysql = testenv.StartMySQL(t, "server-id=1", "log-bin=binlog", "binlog-format=ROW", "innodb-lock-wait-timeout=5")
+	return w
+}
+
+// front puts a link before a server.
+func (w *world) front(addr string) (string, error) {
+	listen, err := testenv.FreeAddr()
+	if err != nil {
+		return "", err
+	}
+	l, err := link.New(listen, addr)
+	if err != nil {
+		return "", err
+	}
+	w.links[addr] = l
+	return l.Addr(), nil
+}
+
+// link is the way of clients to a server.
+func (w *world) link(s *testenv.Server) *link.Link {
+	for addr, l := range w.links {
+		if l.Addr() == s.Front() || addr == s.Addr() {
+			return l
+		}
+	}
+	w.t.Fatalf("no link to %s", s.Addr())
+	return nil
+}
+
+func (w *world) linksTo(c *testenv.Cluster) (list []*link.Link) {
+	for _, n := range c.Nodes() {
+		list = append(list, w.link(n))
+	}
+	return list
+}
+
+// slot is a place in the cluster: who has it, and who copies it.
+type slot struct{ primary, replica *testenv.Server }
+
+// topology asks the nodes who has what. Nodes that cannot be asked are left out.
+func (w *world) topology(ctx context.Context) ([]redis.ClusterSlot, error) {
+	var last error
+	for _, n := range w.redis.Nodes() {
+		c := redis.NewClient(&redis.Options{Addr: n.Addr(), DialTimeout: 300 * time.Millisecond, ReadTimeout: 500 * time.Millisecond, MaxRetries: -1, ContextTimeoutEnabled: true})
+		info, err := c.ClusterInfo(ctx).Result()
+		if err == nil && !strings.Contains(info, "cluster_state:ok") {
+			err = fmt.Errorf("%s says the cluster is not well", n.Addr())
+		}
+		var slots []redis.ClusterSlot
+		if err == nil {
+			slots, err = c.ClusterSlots(ctx).Result()
+		}
+		_ = c.Close()
+		if err == nil {
+			return slots, nil
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// at is who has a slot, as soon as its primary has a replica.
+func (w *world) at(ctx context.Context, number int) (found slot) {
+	w.t.Helper()
+	rig.Eventually(w.t, 30*time.Second, func() error {
+		slots, err := w.topology(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(slots, func(s redis.ClusterSlot) bool { return s.Start <= number && number <= s.End })
+		if i < 0 || len(slots[i].Nodes) < 2 {
+			return fmt.Errorf("the node of slot %d has no replica", number)
+		}
+		found = slot{primary: w.node(slots[i].Nodes[0].Addr), replica: w.node(slots[i].Nodes[1].Addr)}
+		return nil
+	})
+	return found
+}
+
+// primaryIs waits until a slot is somebody's.
+func (w *world) primaryIs(ctx context.Context, number int, s *testenv.Server) {
+	w.t.Helper()
+	rig.Eventually(w.t, 30*time.Second, func() error {
+		c := redis.NewClient(&redis.Options{Addr: s.Addr(), DialTimeout: 300 * time.Millisecond, ReadTimeout: 500 * time.Millisecond, MaxRetries: -1})
+		defer c.Close()
+		slots, err := c.ClusterSlots(ctx).Result()
+		if err != nil {
+			return err
+		}
+		for _, one := range slots {
+			if one.Start <= number && number <= one.End && w.node(one.Nodes[0].Addr) == s {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has not taken slot %d over", s.Addr(), number)
+	})
+}
+
+// node is the server behind an address that the cluster tells.
+func (w *world) node(addr string) *testenv.Server {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		w.t.Fatalf("the cluster tells of %q", addr)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return w.redis.Node(net.JoinHostPort(host, port))
+}
+
+// direct is a connection to a node past its link.
+func (w *world) direct(s *testenv.Server) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: s.Addr(), DialTimeout: time.Second, ReadTimeout: 10 * time.Second})
+}
+
+// whole waits until nothing of what a fault did is left: links as new, three primaries with a replica each.
+func (w *world) whole(ctx context.Context) {
+	w.t.Helper()
+	for _, l := range w.links {
+		if err := l.Mend(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	rig.Eventually(w.t, 60*time.Second, func() error {
+		for _, n := range w.redis.Nodes() {
+			if err := w.well(ctx, n); err != nil {
+				return err
+			}
+		}
+		slots, err := w.topology(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range slots {
+			if len(s.Nodes) < 2 {
+				return fmt.Errorf("slots %d to %d have no replica", s.Start, s.End)
+			}
+		}
+		return nil
+	})
+}
+
+// well is nil where a node serves, and copies if it is a replica.
+func (w *world) well(ctx context.Context, n *testenv.Server) error {
+	c := w.direct(n)
+	defer c.Close()
+	info, err := c.Info(ctx, "replication").Result()
+	if err != nil {
+		return err
+	}
+	if strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
+		return fmt.Errorf("%s has no link to its primary", n.Addr())
+	}
+	return nil
+}
