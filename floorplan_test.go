@@ -18,6 +18,7 @@ const module = "github.com/shake-live/shake/"
 // ends in /* stands for its subfolders. docs/architecture.md tells the same as a picture.
 var floors = map[string][]string{
 	"internal/clock":              {},
+	"internal/failpoint":          {},
 	"event":                       {},
 	"event/eventtest":             {"event"},
 	"inventory":                   {"event"},
@@ -75,7 +76,7 @@ var floors = map[string][]string{
 }
 
 // everybody may import these.
-var everybody = []string{"internal/clock"}
+var everybody = []string{"internal/clock", "internal/failpoint"}
 
 // guarded says who alone may import a library.
 var guarded = map[string][]string{

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/shake-live/shake/internal/failpoint"
 )
 
 // Handler acts on entries: a ledger, a board, notices. Entries of one source come in order; after an error,
@@ -78,6 +80,7 @@ func (c *Consumer) apply(ctx context.Context, partition int32, entries []Entry) 
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("consumer.applied")
 	now := c.opts.Clock.Now()
 	age := now.Sub(time.UnixMilli(entries[len(entries)-1].At))
 	c.opts.Observer.Applied(c.opts.Group, partition, len(entries), now.Sub(began), age)

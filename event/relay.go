@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/shake-live/shake/internal/failpoint"
 )
 
 // Outbox is the relay's side of the entries that wait in a pool's store.
@@ -153,9 +155,11 @@ func (r *Relay) once(ctx context.Context, run Run, shard int, last *Mark) (int, 
 		}
 		rounds += len(e.Rounds)
 	}
+	failpoint.Hit("relay.read")
 	if err := r.log.Produce(ctx, messages...); err != nil {
 		return 0, fmt.Errorf("relay %s: %w", run.Source(shard), err)
 	}
+	failpoint.Hit("relay.produced")
 	end, mark := len(entries)-1, *last
 	*last = Mark{}
 	if offset := messages[end].Offset; offset >= 0 {

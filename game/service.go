@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shake-live/shake/internal/failpoint"
 	"github.com/shake-live/shake/inventory"
 )
 
@@ -112,6 +113,7 @@ func (s *Service) Start(ctx context.Context, campaign, user string, number int64
 	if err != nil {
 		return Open{}, err
 	}
+	failpoint.Hit("start.done")
 	return c.open(user, started), nil
 }
 
@@ -161,7 +163,9 @@ func (s *Service) End(ctx context.Context, campaign, user string, number int64, 
 		return Result{}, ErrPending
 	}
 	r := c.result(settled)
+	failpoint.Hit("end.settled")
 	s.log.Append(r.Claim)
+	failpoint.Hit("end.logged")
 	return r, nil
 }
 

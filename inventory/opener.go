@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/internal/failpoint"
 )
 
 // Drainer carries all that waits in a pool's outbox into the log.
@@ -195,9 +196,11 @@ func (j *opening) sealAll(ctx context.Context) error {
 			return fmt.Errorf("seal %s: %w", p.source, err)
 		}
 		p.claim.Store(epoch)
+		failpoint.Hit("opener.sealed")
 		if err := j.drain.Drain(ctx, j.run, p.source.Shard); err != nil {
 			return fmt.Errorf("drain %s: %w", p.source, err)
 		}
+		failpoint.Hit("opener.drained")
 		now, err := j.store.Audit(ctx, j.run, p.source.Shard) // the audit from before the seal may be old by now
 		if err != nil {
 			return err
@@ -217,7 +220,9 @@ func (j *opening) openAll(ctx context.Context) (Opened, error) {
 		if epoch == 0 || p.gone != nil {
 			continue
 		}
+		failpoint.Hit("opener.scanned")
 		err := j.store.Open(ctx, j.run, p.source.Shard, j.token, epoch, p.mark)
+		failpoint.Hit("opener.opened")
 		p.claim.Store(0)
 		if errors.Is(err, ErrLost) {
 			continue // another worker is at it

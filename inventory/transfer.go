@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/internal/failpoint"
 )
 
 // Pool moves coins between the bank and the shards of runs.
@@ -51,10 +52,12 @@ func (p *Pool) move(ctx context.Context, run Run, from, to int, want, part int64
 	if t.Amount, err = p.store.Debit(ctx, run, from, to, t.Number, want, part); err != nil {
 		return 0, err
 	}
+	failpoint.Hit("transfer.debited")
 	t.Peer = from
 	if err := p.store.Credit(ctx, run, to, t); err != nil {
 		return 0, err
 	}
+	failpoint.Hit("transfer.credited")
 	return t.Amount, nil
 }
 

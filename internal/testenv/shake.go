@@ -11,6 +11,9 @@ import (
 // shakeDir is where the program was built; "" while it was not.
 var shakeDir string
 
+// Tags are build tags for the program, with commas between; they are set before it is first asked for.
+var Tags string
+
 // EnvProgram names a program to test instead of one built from this tree.
 const EnvProgram = "SHAKE_TEST_PROGRAM"
 
@@ -22,7 +25,7 @@ var buildShake = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(shakeDir, "shake")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/shake-live/shake/cmd/shake").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", Tags, "-o", path, "github.com/shake-live/shake/cmd/shake").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}

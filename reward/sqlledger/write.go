@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/internal/failpoint"
 	"github.com/shake-live/shake/internal/sqldb"
 	"github.com/shake-live/shake/reward"
 )
@@ -35,6 +36,7 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, p reward.Posting) error {
 			return err
 		}
 	}
+	failpoint.Hit("ledger.written")
 	return s.cursors.Save(ctx, tx, p.Cursors)
 }
 

@@ -176,9 +176,13 @@ func (p *player) round(ctx context.Context) error {
 		return fmt.Errorf("start answered %d %s", status, s.Code)
 	}
 	body := map[string]any{"token": s.Token, "shakes": p.rng.IntN(9)}
-	times := 1
-	if p.rng.IntN(10) == 0 {
+	times := p.crowd.s.plan.copies
+	switch {
+	case times > 0:
+	case p.rng.IntN(10) == 0:
 		times = 2
+	default:
+		times = 1
 	}
 	answers := make([]answered, times)
 	errs := make([]error, times)

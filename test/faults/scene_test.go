@@ -43,7 +43,9 @@ type plan struct {
 	more    string   // further lines of the configuration
 	env     []string // of all processes
 
-	recovery time.Duration // how long players of a shard may be without a settled round; 0: longer than a session, not judged
+	copies   int           // how often each end is sent at once; 0: mostly once
+	limit    time.Duration // of the whole scene; default 4 minutes
+	recovery time.Duration // how long players of a shard may be without a settled round; 0: as long as the fault takes
 	claims   bool          // what was answered may be lost, and is claimed
 }
 
@@ -55,6 +57,9 @@ func (p plan) filled() plan {
 	}
 	def(&p.shards, 6)
 	def(&p.players, 60)
+	if p.limit == 0 {
+		p.limit = sceneLimit
+	}
 	if p.pool == 0 {
 		p.pool = 3_000_000
 	}
@@ -75,8 +80,18 @@ type node struct {
 // again starts a node anew; whatever it was, it is gone.
 func (n *node) again() {
 	n.Kill()
-	n.Process = n.sys.Serve(n.roles)
-	n.door.Store(&n.URL)
+	n.replace(n.sys.Serve(n.roles))
+}
+
+func (n *node) replace(p *rig.Process) {
+	n.Process = p
+	n.door.Store(&p.URL)
+}
+
+// killed is SIGKILL and a new start on what is left.
+func killed(s *testenv.Server) {
+	s.Kill()
+	s.Restart()
 }
 
 // door is where a player comes in, of any node, whether it lives or not.
@@ -90,7 +105,7 @@ const (
 // newScene brings the world in order and starts everything; the crowd does not play yet.
 func newScene(t *testing.T, w *world, seed uint64, p plan) *scene {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), sceneLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), p.filled().limit)
 	t.Cleanup(cancel)
 	here := *w
 	here.t = t
@@ -130,8 +145,8 @@ func (s *scene) system() *rig.System {
 
 func (s *scene) start(sys *rig.System, roles string) *node {
 	s.t.Helper()
-	n := &node{Process: sys.Serve(roles), sys: sys, roles: roles}
-	n.door.Store(&n.URL)
+	n := &node{sys: sys, roles: roles}
+	n.replace(sys.Serve(roles))
 	return n
 }
 
@@ -204,7 +219,9 @@ func (s *scene) shardAt(shard int) slot { return s.at(s.ctx, s.slotOf(shard)) }
 
 // TestMain builds the program with the places where it can be killed.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	testenv.RemoveShake()
-	os.Exit(code)
+	os.Exit(func() int {
+		defer testenv.RemoveShake()
+		testenv.Tags = "failpoints"
+		return m.Run()
+	}())
 }

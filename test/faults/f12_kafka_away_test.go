@@ -1,0 +1,17 @@
+package faults
+
+import "time"
+
+// Kafka cannot be reached for more than a minute. Rounds go on, and what they did waits in the outboxes.
+func init() {
+	add(12, "kafka-away", plan{recovery: time.Second}, func(s *scene) {
+		s.play()
+		s.breaks("Kafka is away")
+		for _, l := range s.linksTo(s.kafka) {
+			l.Cut()
+		}
+		s.pause(65 * time.Second)
+		s.mend()
+		s.everyShard()
+	})
+}
