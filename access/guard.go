@@ -26,7 +26,7 @@ func (s *Server) player(name string, k class, d time.Duration, serve signedIn) g
 		if p == nil && !s.users.allow(who.User, now) {
 			p = httpapi.Bad(httpapi.RateLimited, "slow down")
 		}
-		if p == nil && s.markets.any() && !s.markets.allow(s.marketOf(c, who), now) {
+		if p == nil && s.markets.any() && !s.markets.allow(k, s.marketOf(c, who), now) {
 			p = httpapi.Bad(httpapi.RateLimited, "too much is going on in this market")
 		}
 		if p != nil {

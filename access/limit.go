@@ -17,7 +17,7 @@ type Limit struct {
 // bounded by who was here within Burst/Rate seconds.
 type limiter struct {
 	interval time.Duration // between two requests at the full rate
-	slack    time.Duration // how far ahead of that a burst may be
+	burst    int64         // how many intervals ahead of that a burst may be
 	seed     maphash.Seed
 	shards   [64]limitShard
 }
@@ -36,7 +36,7 @@ func newLimiter(l Limit) *limiter {
 		return nil
 	}
 	interval := time.Duration(float64(time.Second) / l.Rate)
-	k := &limiter{interval: interval, slack: interval * time.Duration(max(l.Burst, 1)), seed: maphash.MakeSeed()}
+	k := &limiter{interval: interval, burst: int64(max(l.Burst, 1)), seed: maphash.MakeSeed()}
 	for i := range k.shards {
 		k.shards[i] = limitShard{fullAt: map[string]int64{}, sweepAt: minSweep}
 	}
@@ -44,7 +44,10 @@ func newLimiter(l Limit) *limiter {
 }
 
 // allow takes one token from the key's bucket if there is one.
-func (k *limiter) allow(key string, now time.Time) bool {
+func (k *limiter) allow(key string, now time.Time) bool { return k.allowTo(100, key, now) }
+
+// allowTo leaves the rest of the bucket, in percent, to whoever matters more.
+func (k *limiter) allowTo(share int64, key string, now time.Time) bool {
 	if k == nil {
 		return true
 	}
@@ -53,7 +56,7 @@ func (k *limiter) allow(key string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := max(s.fullAt[key], t) + int64(k.interval)
-	if next-t > int64(k.slack) {
+	if next-t > int64(k.interval)*((k.burst*share+99)/100) {
 		return false
 	}
 	s.fullAt[key] = next
@@ -89,10 +92,12 @@ func newMarkets(common Limit, own map[string]Limit) markets {
 // any tells whether there are limits at all.
 func (m markets) any() bool { return m.common != nil || len(m.own) > 0 }
 
-// allow takes one token from the market's bucket if there is one.
-func (m markets) allow(market string, now time.Time) bool {
-	if l, ok := m.own[market]; ok {
-		return l.allow(market, now)
+// allow takes one token from the market's bucket if there is one for this class: as with the load, the last of them are
+// for ends, and those before for starts.
+func (m markets) allow(c class, market string, now time.Time) bool {
+	l, ok := m.own[market]
+	if !ok {
+		l = m.common
 	}
-	return m.common.allow(market, now)
+	return l.allowTo(share[c], market, now)
 }

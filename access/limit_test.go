@@ -83,12 +83,35 @@ func TestMarkets(t *testing.T) {
 	for market, want := range map[string]int{"SG": 3, "TH": 2, "VN": 2, "ID": 100} {
 		let := 0
 		for range 100 {
-			if m.allow(market, now) {
+			if m.allow(ends, market, now) {
 				let++
 			}
 		}
 		if let != want {
 			t.Errorf("%s: %d were let in at once, want %d", market, let, want)
 		}
+	}
+}
+
+// In a market over its rate, starts leave the last tokens to ends, and reads those before to starts.
+func TestMarkets_endsBeforeStartsBeforeReads(t *testing.T) {
+	now := time.Now()
+	m := newMarkets(Limit{Rate: 1000, Burst: 100}, nil)
+	for _, step := range []struct {
+		class class
+		want  int
+	}{{reads, 60}, {starts, 20}, {reads, 0}, {ends, 20}, {starts, 0}} {
+		let := 0
+		for range 200 {
+			if m.allow(step.class, "SG", now) {
+				let++
+			}
+		}
+		if let != step.want {
+			t.Errorf("class %d: %d were let in, want %d", step.class, let, step.want)
+		}
+	}
+	if one := newMarkets(Limit{Rate: 1, Burst: 1}, nil); !one.allow(reads, "SG", now) {
+		t.Error("a bucket of one token has none for reads")
 	}
 }

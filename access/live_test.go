@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,13 @@ func TestLive_tellsWhatIsAndWhatChanges(t *testing.T) {
 	}
 }
 
+// order is the number in an event's id.
+func order(id string) int {
+	_, number, _ := strings.Cut(id, ".")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
 // What a page has seen is not told again by the same node; another node can't know, and tells all.
 func TestLive_goesOnWhereItWas(t *testing.T) {
 	d := newDoor(t)
@@ -142,7 +150,11 @@ func TestLive_goesOnWhereItWas(t *testing.T) {
 	s := d.watch("nobody", "")
 	var last streamed
 	for range 3 {
-		last = s.next()
+		e := s.next()
+		if order(e.id) <= order(last.id) {
+			t.Errorf("%s with id %s comes after %s", e.name, e.id, last.id)
+		}
+		last = e
 	}
 	s.cancel()
 	again := d.watch("nobody", last.id)

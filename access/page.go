@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -146,10 +147,16 @@ func (p *page) take() (texts [][]byte, err error) {
 	if p.err != nil {
 		return nil, p.err
 	}
+	var due []*frame
 	for kind := range kinds {
 		if p.due&(1<<kind) != 0 {
-			texts = append(texts, p.room.frames[kind].text)
+			due = append(due, &p.room.frames[kind])
 		}
+	}
+	// By number: a page that is gone after the first of them comes back for those behind it.
+	slices.SortFunc(due, func(a, b *frame) int { return cmp.Compare(a.seq, b.seq) })
+	for _, f := range due {
+		texts = append(texts, f.text)
 	}
 	texts = append(texts, p.notices...)
 	p.due, p.notices = 0, nil

@@ -25,7 +25,7 @@ type claims = map[string]any
 
 func TestJWT_takes(t *testing.T) {
 	key := rsaKeys()[0]
-	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: newIssuer(t, key, ecKey(), edKey()).URL}, nil), options())
+	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: newIssuer(t, key, ecKey(), edKey()).URL, MinInterval: time.Nanosecond}, nil), options())
 	for name, token := range map[string]string{
 		"RS256":                         key.token(t, nil, nil),
 		"ES256":                         ecKey().token(t, nil, nil),
@@ -132,7 +132,7 @@ func forgeries(t testing.TB) map[string]string {
 func TestJWT_refuses(t *testing.T) {
 	key := rsaKeys()[0]
 	i := newIssuer(t, key, rsaKeys()[2], ecKey(), newECKey(elliptic.P384(), "ec-384", ""))
-	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: i.URL}, nil), options())
+	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: i.URL, MinInterval: time.Nanosecond}, nil), options())
 	if user, err := p.User(t.Context(), key.token(t, nil, nil)); err != nil || user != "acme:ann" {
 		t.Fatalf("got %q, %v: the forgeries below prove nothing", user, err)
 	}
@@ -268,7 +268,7 @@ func TestJWT_aHashIsNobodysName(t *testing.T) {
 func FuzzJWT(f *testing.F) {
 	key := ecKey()
 	good := key.token(f, nil, nil)
-	p := newJWT(f, newKeys(f, platform.KeysOptions{Source: newIssuer(f, key).URL, MinInterval: time.Hour}, nil), options())
+	p := newJWT(f, newKeys(f, platform.KeysOptions{Source: newIssuer(f, key).URL, MinInterval: time.Nanosecond}, nil), options())
 	for _, token := range forgeries(f) {
 		if len(token) < 5000 {
 			f.Add(token)

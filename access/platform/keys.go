@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/internal/outgoing"
 )
 
@@ -43,7 +44,8 @@ func (o KeysOptions) withDefaults() KeysOptions {
 
 // Keys are the public keys that an issuer signs with, kept in memory. They are read anew every so often, and when a
 // token names a key that is not known: once for all logins that wait, and not again within MinInterval, so that
-// tokens with names made up cost the issuer nothing. What was read last stays good while the issuer does not answer.
+// tokens with names made up cost the issuer nothing; until then nobody can say that the issuer does not have such a key.
+// What was read last stays good while the issuer does not answer.
 type Keys struct {
 	opts   KeysOptions
 	client *http.Client
@@ -212,6 +214,7 @@ func parseKeys(text []byte) (map[string][]jose.JSONWebKey, error) {
 
 var (
 	errNotRead = errors.New("the keys have not been read yet")
+	errJust    = errors.New("the keys were read a moment ago, without this one")
 	errClosed  = errors.New("closed")
 )
 
@@ -220,15 +223,18 @@ func (k *Keys) Find(ctx context.Context, id, alg string) (crypto.PublicKey, erro
 	k.mu.Lock()
 	key := k.lookLocked(id, alg)
 	done := k.reading
-	if key == nil && done == nil && time.Now().After(k.quiet) {
+	_, named := k.known[id]
+	if key == nil && done == nil && !named && time.Now().After(k.quiet) {
 		done = k.startLocked()
 	}
 	err := k.verdictLocked()
 	k.mu.Unlock()
-	if key != nil {
+	switch {
+	case key != nil:
 		return key, nil
-	}
-	if done == nil {
+	case done == nil && !named && errors.Is(err, access.ErrRefused):
+		return nil, unreachable(errJust) // it may have been published since
+	case done == nil:
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.opts.Timeout)
