@@ -110,7 +110,7 @@ func NewMetrics() *Metrics {
 		flightLen: f.histogram("shake_redis_flight_calls", "Calls in a round trip.", sizeBuckets).WithLabelValues().(prometheus.Histogram),
 		batchLen:  f.histogram("shake_redis_script_calls", "Rounds or other calls in one script call.", sizeBuckets, "script"),
 		retries:   f.counter("shake_redis_retries_total", "Times that calls went back to the queue, by reason.", "reason"),
-		refusals:  f.counter("shake_redis_refusals_total", "Script calls that a Redis would not do until somebody helps it: oom, noreplicas, misconf.", "reason"),
+		refusals:  f.counter("shake_redis_refusals_total", "Script calls that a Redis would not do until somebody helps it: oom, noreplicas, misconf, wrongtype.", "reason"),
 		unsafe:    f.counter("shake_redis_short_waits_total", "Flights that fewer replicas than wanted had in time.").WithLabelValues(),
 		answers:   f.counter("shake_catalog_answers_total", "Configuration read, by the layer that had it.", "layer"),
 		staleAge:  f.gauge("shake_catalog_stale_age_seconds", "Age of the last stale copy that had to do.", "campaign"),

@@ -90,13 +90,14 @@ end
 
 if #writes > 0 then
   pool[5], pool[6] = string.format('%d', left), string.format('%d', issued)
+  -- The entry goes first: where the outbox is not what it should be, nothing else is written.
+  redis.call('XADD', OUT, epoch .. '-' .. seq, 'k', 'end', 't', stamp,
+    's', table.concat(pool, ' ', 5, 10), 'd', table.concat(lines, '\n'))
   for _, w in ipairs(writes) do
     redis.call('HSET', w[1], 'n', w[2], 's', '', 'r', w[3])
     if w[4] then redis.call('HSET', w[1], 'c', w[4]) end
   end
   redis.call('HSET', POOL, 'left', pool[5], 'issued', pool[6], 'seq', seq)
-  redis.call('XADD', OUT, epoch .. '-' .. seq, 'k', 'end', 't', stamp,
-    's', table.concat(pool, ' ', 5, 10), 'd', table.concat(lines, '\n'))
 end
 -- A repeat must not be answered before its first write is on the replicas: this write puts the WAIT behind it.
 for _, t in ipairs(touched) do redis.call('HSET', t[1], 'n', t[2]) end

@@ -49,11 +49,12 @@ end
 
 if #writes > 0 then
   seq = string.format('%d', seq + 1)
+  -- The entry goes first: where the outbox is not what it should be, nothing else is written.
+  redis.call('XADD', OUT, epoch .. '-' .. seq, 'k', 'start', 't', stamp,
+    's', table.concat(pool, ' ', 5, 10), 'd', table.concat(lines, '\n'))
   for _, w in ipairs(writes) do
     redis.call('HSET', w[1], 'n', w[2], 's', stamp, 'e', epoch)
   end
   redis.call('HSET', POOL, 'seq', seq)
-  redis.call('XADD', OUT, epoch .. '-' .. seq, 'k', 'start', 't', stamp,
-    's', table.concat(pool, ' ', 5, 10), 'd', table.concat(lines, '\n'))
 end
 return results

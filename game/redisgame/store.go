@@ -113,7 +113,9 @@ func (s *Store) call(ctx context.Context, sc *redisdb.Script, c *game.Live, user
 	if err != nil {
 		return "", "", reply, translate(err)
 	}
-	word, rest, _ = strings.Cut(reply.Result, " ")
+	if word, rest, _ = strings.Cut(reply.Result, " "); word == "error" { // as if Redis had refused the whole call
+		return "", "", reply, fmt.Errorf("%w: %s %s: %s", game.ErrBusy, sc.Name, user, rest)
+	}
 	return word, rest, reply, nil
 }
 

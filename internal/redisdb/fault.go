@@ -15,8 +15,9 @@ import (
 var passing = []string{"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT", "BUSY"}
 
 // refusing are the answers of a server that takes no writes until somebody helps it: its memory is full, too few
-// replicas follow it, its disk fails. Sending again within a call's time would only hold up the others.
-var refusing = []string{"OOM", "NOREPLICAS", "MISCONF"}
+// replicas follow it, its disk fails, a key is not what it should be. Sending again within a call's time would only hold
+// up the others.
+var refusing = []string{"OOM", "NOREPLICAS", "MISCONF", "WRONGTYPE"}
 
 // fail deals with a batch that got no result. It tells whether the link is broken. Sending again is always
 // safe: a script either ran whole or not at all, and a call that ran is recognised as a repeat.

@@ -20,7 +20,8 @@ end
 if number ~= last + 1 then return {'ok', stamp, 'stale ' .. last} end
 local seq = string.format('%.0f', pool[3] + 1)
 pool[4], pool[8], pool[9] = string.format('%.0f', pool[4] + ARGV[4]), string.format('%.0f', pool[8] + ARGV[4]), '0'
-redis.call('HSET', POOL, 'left', pool[4], 'received', pool[8], 'dry', '0', 'need', '0', field, ARGV[3], 'seq', seq)
+-- The entry goes first: where the outbox is not what it should be, nothing else is written.
 redis.call('XADD', OUT, pool[2] .. '-' .. seq, 'k', 'credit', 't', stamp,
   's', table.concat(pool, ' ', 4, 9), 'd', ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+redis.call('HSET', POOL, 'left', pool[4], 'received', pool[8], 'dry', '0', 'need', '0', field, ARGV[3], 'seq', seq)
 return {'ok', stamp, 'ok'}

@@ -31,7 +31,8 @@ if amount <= 0 then return {'ok', stamp, 'empty'} end
 local text = string.format('%.0f', amount)
 local seq = string.format('%.0f', pool[3] + 1)
 pool[4], pool[7] = string.format('%.0f', left - amount), string.format('%.0f', pool[7] + amount)
-redis.call('HSET', POOL, 'left', pool[4], 'sent', pool[7], field, ARGV[3] .. ' ' .. text, 'seq', seq)
+-- The entry goes first: where the outbox is not what it should be, nothing else is written.
 redis.call('XADD', OUT, pool[2] .. '-' .. seq, 'k', 'debit', 't', stamp,
   's', table.concat(pool, ' ', 4, 9), 'd', ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. text)
+redis.call('HSET', POOL, 'left', pool[4], 'sent', pool[7], field, ARGV[3] .. ' ' .. text, 'seq', seq)
 return {'ok', stamp, 'ok ' .. text}

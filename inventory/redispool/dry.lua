@@ -16,6 +16,7 @@ end
 if ARGV[3] ~= '0' and now > tonumber(ARGV[3]) then return {'ok', stamp, 'expired'} end
 local seq = string.format('%.0f', pool[3] + 1)
 pool[9] = ARGV[2]
-redis.call('HSET', POOL, 'dry', pool[9], 'need', '0', 'seq', seq)
+-- The entry goes first: where the outbox is not what it should be, nothing else is written.
 redis.call('XADD', OUT, pool[2] .. '-' .. seq, 'k', 'dry', 't', stamp, 's', table.concat(pool, ' ', 4, 9), 'd', '')
+redis.call('HSET', POOL, 'dry', pool[9], 'need', '0', 'seq', seq)
 return {'ok', stamp, 'ok'}

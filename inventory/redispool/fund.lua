@@ -26,7 +26,8 @@ if pool[11] ~= ARGV[4] or now >= tonumber(pool[12]) then return {'ok', stamp, 'l
 if tonumber(pool[4]) + amount < 0 then return {'ok', stamp, 'short ' .. pool[4]} end
 local seq = string.format('%.0f', pool[3] + 1)
 pool[4], pool[6] = string.format('%.0f', pool[4] + amount), string.format('%.0f', pool[6] + amount)
-redis.call('HSET', POOL, 'left', pool[4], 'funded', pool[6], 'funding', ARGV[2] .. ' ' .. ARGV[3], 'seq', seq)
+-- The entry goes first: where the outbox is not what it should be, nothing else is written.
 redis.call('XADD', OUT, pool[2] .. '-' .. seq, 'k', 'fund', 't', stamp,
   's', table.concat(pool, ' ', 4, 9), 'd', ARGV[2] .. ' ' .. ARGV[3])
+redis.call('HSET', POOL, 'left', pool[4], 'funded', pool[6], 'funding', ARGV[2] .. ' ' .. ARGV[3], 'seq', seq)
 return {'ok', stamp, 'ok ' .. ARGV[3]}

@@ -18,9 +18,10 @@ end
 for i = 3, 10 do pool[i] = pool[i] or '0' end
 pool[11] = pool[11] or '0 0'
 local seq = string.format('%.0f', pool[4] + 1)
+-- The entry goes first: where the outbox is not what it should be, nothing else is written.
+redis.call('XADD', OUT, ARGV[3] .. '-' .. seq, 'k', 'open', 't', stamp,
+  's', table.concat(pool, ' ', 5, 10), 'd', ARGV[1] .. ' ' .. pool[3] .. ' ' .. pool[4])
 redis.call('HSET', POOL, 'host', ARGV[1], 'epoch', ARGV[3], 'seq', seq, 'reopened_at', stamp, 'left', pool[5],
   'issued', pool[6], 'funded', pool[7], 'sent', pool[8], 'received', pool[9], 'dry', pool[10], 'funding', pool[11],
   'mark', ARGV[4], 'need', '0', 'lock', '', 'lock_until', '0')
-redis.call('XADD', OUT, ARGV[3] .. '-' .. seq, 'k', 'open', 't', stamp,
-  's', table.concat(pool, ' ', 5, 10), 'd', ARGV[1] .. ' ' .. pool[3] .. ' ' .. pool[4])
 return {'ok', stamp, 'ok'}

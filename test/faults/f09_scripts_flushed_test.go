@@ -8,7 +8,7 @@ import (
 
 // Somebody flushes all scripts, all the time.
 func init() {
-	add(9, "scripts-flushed", plan{recovery: time.Second}, func(s *scene) {
+	add(9, "scripts-flushed", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("scripts are flushed on every node")
 		for range 30 {

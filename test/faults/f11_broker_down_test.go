@@ -4,7 +4,7 @@ import "time"
 
 // One broker of three dies, and comes back.
 func init() {
-	add(11, "broker-down", plan{recovery: time.Second}, func(s *scene) {
+	add(11, "broker-down", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		broker := s.kafka.Nodes()[s.rng.IntN(3)]
 		s.breaks("a broker is killed")

@@ -4,7 +4,7 @@ import "time"
 
 // Kafka cannot be reached for more than a minute. Rounds go on, and what they did waits in the outboxes.
 func init() {
-	add(12, "kafka-away", plan{recovery: time.Second}, func(s *scene) {
+	add(12, "kafka-away", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("Kafka is away")
 		for _, l := range s.linksTo(s.kafka) {

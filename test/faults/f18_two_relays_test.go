@@ -8,7 +8,7 @@ import (
 // A worker stands still in the middle of its work for longer than its leases last; the other one takes over; then it goes
 // on where it was.
 func init() {
-	add(18, "two-relays", plan{recovery: time.Second}, func(s *scene) {
+	add(18, "two-relays", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("workers stand still, one after the other")
 		for turn := range 4 {

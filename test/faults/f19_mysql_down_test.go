@@ -4,7 +4,7 @@ import "time"
 
 // The database is gone, and slow when it is back.
 func init() {
-	add(19, "mysql-down-then-slow", plan{recovery: time.Second}, func(s *scene) {
+	add(19, "mysql-down-then-slow", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("the database is away")
 		s.database.Cut()

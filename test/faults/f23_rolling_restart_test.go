@@ -1,10 +1,8 @@
 package faults
 
-import "time"
-
 // Every process is replaced under load, as a deploy does: the new one first, then SIGTERM to the old one.
 func init() {
-	add(23, "rolling-restart", plan{recovery: time.Second}, func(s *scene) {
+	add(23, "rolling-restart", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("every process is replaced")
 		for _, list := range [][]*node{s.nodes, s.workers} {

@@ -1,10 +1,8 @@
 package faults
 
-import "time"
-
 // Every end is sent five times at once, to all nodes. It is the crowd's own log that would tell of a second answer.
 func init() {
-	add(29, "duplicate-and-concurrent-ends", plan{recovery: time.Second, copies: 5}, func(s *scene) {
+	add(29, "duplicate-and-concurrent-ends", plan{recovery: prompt, copies: 5}, func(s *scene) {
 		s.play()
 		s.breaks("every end is sent five times at once")
 		s.rounds(1500)

@@ -4,7 +4,7 @@ import "time"
 
 // Whoever listens to Redis loses the connection again and again: levels, stages and notices must come another way.
 func init() {
-	add(31, "pubsub-lost", plan{recovery: time.Second}, func(s *scene) {
+	add(31, "pubsub-lost", plan{recovery: prompt}, func(s *scene) {
 		s.play()
 		s.breaks("listeners are thrown out")
 		for range 25 {

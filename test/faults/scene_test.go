@@ -97,6 +97,9 @@ func killed(s *testenv.Server) {
 // door is where a player comes in, of any node, whether it lives or not.
 func (s *scene) door() string { return *s.nodes[rand.IntN(len(s.nodes))].door.Load() }
 
+// prompt is what players hardly notice, on a machine that does everything at once.
+const prompt = 5 * time.Second
+
 const (
 	sceneLimit = 4 * time.Minute
 	nodeWait   = 500 * time.Millisecond // for replicas, before an end is pending
@@ -133,7 +136,25 @@ func newScene(t *testing.T, w *world, seed uint64, p plan) *scene {
 	s.nodes = []*node{s.start(s.system(), "api"), s.start(s.system(), "api")}
 	s.Stores = rig.Connect(t, s.servers)
 	s.crowd = newCrowd(s, seed)
+	t.Cleanup(s.tell)
 	return s
+}
+
+// tell says how things stand when a fault was not survived.
+func (s *scene) tell() {
+	if !s.t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	all, err := inventory.Audit(ctx, s.Pools, s.run)
+	s.t.Logf("pools (%v):", err)
+	for _, p := range all {
+		s.t.Logf("%+v", p)
+	}
+	for _, n := range append(s.nodes[:len(s.nodes):len(s.nodes)], s.workers...) {
+		s.t.Logf("a %s has logged:\n%s", n.roles, n.Logged())
+	}
 }
 
 // system is a configuration for one process: each has a round log of its own.
