@@ -3,6 +3,7 @@ package redisgame_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,22 @@ var serverFaults = []fault{
 	}, replicaOf("NO", "ONE")},
 }
 
+// planted is a key that has another type than it should.
+func planted(key string) fault {
+	saved := key + ":saved"
+	return fault{"wrongtype", func(t *testing.T, server *redis.Client) {
+		t.Helper()
+		if err := errors.Join(server.Rename(t.Context(), key, saved).Err(), server.Set(t.Context(), key, "planted", 0).Err()); err != nil {
+			t.Fatal(err)
+		}
+	}, func(t *testing.T, server *redis.Client) {
+		t.Helper()
+		if err := server.Rename(t.Context(), saved, key).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}}
+}
+
 // A server that can't write for now makes starts and ends busy, whatever its reason; the reason is counted. When it
 // can again, the same start and the same end are taken.
 func TestRounds_serverCannotWrite(t *testing.T) {
@@ -135,18 +152,20 @@ func TestRounds_serverCannotWrite(t *testing.T) {
 		_, err := rounds.Settle(ctx, c, game.SettleRequest{Token: token, Shakes: 3, Computed: 7, Granted: 5})
 		return err
 	}
-	for _, f := range serverFaults {
-		t.Run(f.name, func(t *testing.T) {
+	own := keys.Of(c.Life)
+	for i, f := range append(slices.Clip(serverFaults), planted(own.Out(0)), planted(own.Pool(0))) {
+		t.Run(fmt.Sprint(i, "-", f.name), func(t *testing.T) {
+			ann, bob := fmt.Sprint("ann-", i), fmt.Sprint("bob-", i)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			token, err := start(ctx, "ann-"+f.name)
+			token, err := start(ctx, ann)
 			if err != nil {
 				t.Fatal(err)
 			}
 			f.make(t, server)
 			seen.take()
 			began := time.Now()
-			_, startErr := start(ctx, "bob-"+f.name)
+			_, startErr := start(ctx, bob)
 			endErr := settle(ctx, token)
 			if !errors.Is(startErr, game.ErrBusy) || !errors.Is(endErr, game.ErrBusy) {
 				t.Errorf("a start got %v, an end %v; want busy", startErr, endErr)
@@ -158,11 +177,15 @@ func TestRounds_serverCannotWrite(t *testing.T) {
 				t.Errorf("counted %v, want %s among them", names, f.name)
 			}
 			f.end(t, server)
-			if _, err := start(ctx, "bob-"+f.name); err != nil {
+			if _, err := start(ctx, bob); err != nil {
 				t.Errorf("the start comes to %v when all is well again", err)
 			}
 			if err := settle(ctx, token); err != nil {
 				t.Errorf("the end comes to %v when all is well again", err)
+			}
+			now, err := pools.Audit(ctx, c.Life, 0)
+			if err != nil || now.Position.Seq != now.Pending || !now.Balanced() {
+				t.Errorf("after it the pool is %+v, %v; want every step in the outbox and no other", now, err)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type world struct {
 	redis    *testenv.Cluster
 	kafka    *testenv.Cluster
 	mysql    *testenv.Server
+	mu       *sync.Mutex
 	links    map[string]*link.Link // by the address of the server behind it
 	database *link.Link            // to the primary database
 }
@@ -31,7 +33,7 @@ const redisMemory = "maxmemory 256mb"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, links: map[string]*link.Link{}}
+	w := &world{t: t, mu: &sync.Mutex{}, links: map[string]*link.Link{}}
 	t.Cleanup(func() {
 		for _, l := range w.links {
 			l.Close()
@@ -44,7 +46,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// front puts a link before a server.
+// front puts a link before a server. Several are put up at once.
 func (w *world) front(addr string) (string, error) {
 	listen, err := testenv.FreeAddr()
 	if err != nil {
@@ -54,6 +56,8 @@ func (w *world) front(addr string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.links[addr] = l
 	return l.Addr(), nil
 }
