@@ -96,6 +96,7 @@ func (c *ServeCmd) Run(ctx context.Context, s *streams) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	ignoreFileLimits()
 	cfg, err := config.Load(c.Config, os.Getenv)
 	if err != nil {
 		return err

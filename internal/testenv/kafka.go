@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -203,4 +204,40 @@ func kafkaReady(addr string, brokers int) error {
 		return errors.New("not all brokers are there yet")
 	}
 	return nil
+}
+
+// ForgetGroups removes the consumer groups whose names begin with prefix, with what they know of how far they are. They
+// must have no members.
+func ForgetGroups(ctx context.Context, brokers []string, prefix string) (forgotten int, err error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DialTimeout(time.Second))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	groups := map[string]bool{}
+	for _, shard := range client.RequestSharded(ctx, kmsg.NewPtrListGroupsRequest()) {
+		if shard.Err != nil {
+			return 0, shard.Err
+		}
+		for _, g := range shard.Resp.(*kmsg.ListGroupsResponse).Groups {
+			if strings.HasPrefix(g.Group, prefix) {
+				groups[g.Group] = true
+			}
+		}
+	}
+	for group := range groups {
+		request := kmsg.NewPtrDeleteGroupsRequest()
+		request.Groups = []string{group}
+		answer, err := request.RequestWith(ctx, client)
+		if err != nil {
+			return forgotten, err
+		}
+		for _, g := range answer.Groups {
+			if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+				return forgotten, fmt.Errorf("group %s: %w", g.Group, err)
+			}
+			forgotten++
+		}
+	}
+	return forgotten, nil
 }

@@ -75,11 +75,10 @@ func StartRedisCluster(t testing.TB, extra ...string) *Cluster {
 	return StartRedisClusterBehind(t, nil, extra...)
 }
 
-// StartRedisClusterBehind starts six nodes as StartRedisCluster does, whose clients come by way of front; the nodes talk
-// to each other past it, but for a replica's link to its primary.
-func StartRedisClusterBehind(t testing.TB, front Front, extra ...string) *Cluster {
+// StartRedisClusterBehind starts six nodes as StartRedisCluster does, each reached by ways of its own.
+func StartRedisClusterBehind(t testing.TB, way func(node int) Way, extra ...string) *Cluster {
 	t.Helper()
-	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, front, extra...) })
+	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, way, extra...) })
 }
 
 func startOwn(t testing.TB, start func() ([]*process, error)) *Cluster {
@@ -113,6 +112,10 @@ func (s *Server) Log() string { return s.p.logPath() }
 
 // Dir is where the server keeps its data.
 func (s *Server) Dir() string { return s.p.dir }
+
+// LimitFiles lets the server's files grow to so many bytes and no further, as a full disk does; 0 takes the limit away.
+// Files that are longer already can't be written any more.
+func (s *Server) LimitFiles(bytes uint64) error { return LimitFiles(s.p.id(), bytes) }
 
 // DSN is the DSN of a fresh, empty database on a server of StartMySQL.
 func (s *Server) DSN() string {

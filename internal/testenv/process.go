@@ -54,6 +54,7 @@ func (p *process) spawn() error {
 		return err
 	}
 	defer log.Close()
+	ignoreFileLimits()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = p.dir, log, log, OwnedChild()
 	if err := cmd.Start(); err != nil {
@@ -92,6 +93,13 @@ func (p *process) exited() bool {
 		p.pid = 0
 	}
 	return p.pid == 0
+}
+
+// id is the process id; 0 when it does not run.
+func (p *process) id() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid
 }
 
 // signal reaches the program and its children (Redis forks to save).

@@ -16,11 +16,45 @@ type RedisOptions struct {
 	AppendOnly bool     // keep data over restarts, written to the file before each reply
 	ReplicaOf  string   // host:port of its primary
 	Extra      []string // lines for redis.conf, such as "maxmemory 64mb"
-	Front      Front    // where a node of a cluster tells its clients to go; nil: to itself
+	Way        Way      // to a node of a cluster
 }
 
-// Front puts something before the server at addr, a proxy say, and gives where clients come in.
+// Front puts something before the server at addr, a proxy say, and gives where others come in.
 type Front func(addr string) (listen string, err error)
+
+// Way says by which ways a node of a cluster is reached. The zero value is: directly.
+type Way struct {
+	Clients Front  // of clients and replicas; nil: directly
+	Nodes   Front  // of the other nodes; nil: directly
+	From    string // where its own links to others come from, such as 127.0.0.11; "": from anywhere
+}
+
+// lines are what the node of this port is told.
+func (w Way) lines(port int) (lines []string, front string, err error) {
+	front = loopback(port)
+	for _, door := range []struct {
+		front Front
+		addr  string
+		name  string
+	}{{w.Clients, front, "cluster-announce-port"}, {w.Nodes, loopback(port + busOffset), "cluster-announce-bus-port"}} {
+		if door.front == nil {
+			continue
+		}
+		listen, err := door.front(door.addr)
+		if err != nil {
+			return nil, "", err
+		}
+		if door.addr == front {
+			front = listen
+		}
+		_, number, _ := net.SplitHostPort(listen) // it is an address
+		lines = append(lines, door.name+" "+number)
+	}
+	if w.From != "" {
+		lines = append(lines, "bind-source-addr "+w.From, "cluster-announce-ip 127.0.0.1")
+	}
+	return lines, front, nil
+}
 
 func (o RedisOptions) lines() []string {
 	lines := []string{
@@ -52,14 +86,11 @@ func newRedis(o RedisOptions) (*process, error) {
 		return nil, err
 	}
 	lines := append([]string{"bind 127.0.0.1", "port " + strconv.Itoa(port)}, o.lines()...)
-	front := loopback(port)
-	if o.Front != nil {
-		if front, err = o.Front(front); err != nil {
-			return nil, err
-		}
-		_, door, _ := net.SplitHostPort(front) // it is an address
-		lines = append(lines, "cluster-announce-port "+door)
+	way, front, err := o.Way.lines(port)
+	if err != nil {
+		return nil, err
 	}
+	lines = append(lines, way...)
 	conf := filepath.Join(dir, "redis.conf")
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		return nil, err

@@ -10,15 +10,21 @@ import (
 const clusterNodes = 6 // three primaries with a replica each: the least that can fail over
 
 // newRedisCluster starts six nodes and joins them. failover is how long a node may be silent before
-// its replica takes over; front stands before each node, if not nil.
-func newRedisCluster(failover time.Duration, front Front, extra ...string) ([]*process, error) {
+// its replica takes over; way says how each node is reached, if not nil.
+func newRedisCluster(failover time.Duration, way func(node int) Way, extra ...string) ([]*process, error) {
 	conf := append([]string{
 		"cluster-enabled yes",
 		fmt.Sprintf("cluster-node-timeout %d", failover.Milliseconds()),
 		// A replica takes over however long it was cut off: a test's pauses are not a network's.
 		"cluster-replica-validity-factor 0",
 	}, extra...)
-	nodes, err := startAll(clusterNodes, func(int) (*process, error) { return newRedis(RedisOptions{Extra: conf, Front: front}) })
+	nodes, err := startAll(clusterNodes, func(i int) (*process, error) {
+		o := RedisOptions{Extra: conf}
+		if way != nil {
+			o.Way = way(i)
+		}
+		return newRedis(o)
+	})
 	if err != nil {
 		return nil, err
 	}

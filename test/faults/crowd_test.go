@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/shake-live/shake/test/rig"
 )
 
@@ -22,6 +24,7 @@ type crowd struct {
 
 	stopped chan struct{}
 	wg      sync.WaitGroup
+	round   sync.RWMutex // held while somebody has one open
 
 	mu   sync.Mutex
 	told []told
@@ -72,7 +75,10 @@ func (c *crowd) start() {
 	for _, p := range c.players {
 		c.wg.Go(func() {
 			for c.on() {
-				if err := p.round(c.s.ctx); err != nil {
+				c.round.RLock()
+				err := p.round(c.s.ctx)
+				c.round.RUnlock()
+				if err != nil {
 					c.strange("%s, round %d: %v", p.user, p.next, err)
 					return
 				}
@@ -99,6 +105,27 @@ func (c *crowd) finish() {
 		close(c.stopped)
 	}
 	c.wg.Wait()
+}
+
+// rest waits until nobody has an open round, and lets nobody begin one; again ends it.
+func (c *crowd) rest()  { c.round.Lock() }
+func (c *crowd) again() { c.round.Unlock() }
+
+// login has everybody in before it begins.
+func (c *crowd) login() {
+	c.s.t.Helper()
+	g, ctx := errgroup.WithContext(c.s.ctx)
+	g.SetLimit(40)
+	for _, p := range c.players {
+		g.Go(func() error {
+			in, err := rig.Login(ctx, c.http, c.s.door(), p.user)
+			if err == nil {
+				p.token = in.Token
+			}
+			return err
+		})
+	}
+	c.s.must(g.Wait())
 }
 
 func (c *crowd) strange(format string, args ...any) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ type scene struct {
 	workers []*node
 	crowd   *crowd
 
-	broke time.Time
+	startsAt time.Time // of the campaign
+	broke    time.Time
 }
 
 // plan is how a fault's scene differs from the usual one.
@@ -45,6 +47,7 @@ type plan struct {
 
 	copies   int           // how often each end is sent at once; 0: mostly once
 	limit    time.Duration // of the whole scene; default 4 minutes
+	starts   time.Duration // before the campaign is live
 	recovery time.Duration // how long players of a shard may be without a settled round; 0: as long as the fault takes
 	claims   bool          // what was answered may be lost, and is claimed
 }
@@ -87,6 +90,9 @@ func (n *node) replace(p *rig.Process) {
 	n.Process = p
 	n.door.Store(&p.URL)
 }
+
+// limitFiles is a disk that is full, for a process.
+func (n *node) limitFiles(bytes uint64) error { return testenv.LimitFiles(n.Cmd.Process.Pid, bytes) }
 
 // killed is SIGKILL and a new start on what is left.
 func killed(s *testenv.Server) {
@@ -131,7 +137,9 @@ func newScene(t *testing.T, w *world, seed uint64, p plan) *scene {
 	s.run = inventory.Run{Campaign: "night", Number: 1, Shards: s.plan.shards}
 	s.keys = redisdb.NewKeyCache(s.servers.Namespace).Of(s.run)
 	first := s.system()
-	first.Apply(rig.Campaign(s.run.Campaign, time.Hour, s.plan.chances, s.plan.pool, s.plan.shards))
+	s.startsAt = time.Now().Add(s.plan.starts).Truncate(time.Second)
+	text := rig.CampaignAt(s.startsAt, s.run.Campaign, time.Hour, s.plan.chances, s.plan.pool, s.plan.shards)
+	first.Apply(strings.Replace(text, "late: 20s", "late: 10m", 1)) // nobody is to be late because of us
 	s.workers = []*node{s.start(first, "worker"), s.start(s.system(), "worker")}
 	s.nodes = []*node{s.start(s.system(), "api"), s.start(s.system(), "api")}
 	s.Stores = rig.Connect(t, s.servers)
@@ -230,6 +238,29 @@ func (s *scene) pause(d time.Duration) {
 	case <-s.ctx.Done():
 	case <-time.After(d):
 	}
+}
+
+// forgetOffsets lets every group of readers forget how far it was; none must run.
+func (s *scene) forgetOffsets() {
+	s.t.Helper()
+	rig.Eventually(s.t, 60*time.Second, func() error {
+		n, err := testenv.ForgetGroups(s.ctx, s.kafka.Fronts(), s.servers.Namespace)
+		if err == nil {
+			s.note("%d groups have forgotten where they were", n)
+		}
+		return err
+	})
+}
+
+// replay sends the claims of a node's round log.
+func (s *scene) replay(n *node) {
+	s.t.Helper()
+	var out string
+	rig.Eventually(s.t, 60*time.Second, func() (err error) {
+		out, err = n.sys.Shake("replay", "--from", "round-log", n.sys.RoundLog, "--rate", "5000", "--json")
+		return err
+	})
+	s.note("a round log: %s", strings.Join(strings.Fields(out), " "))
 }
 
 // slotOf is the place of a shard in the cluster.

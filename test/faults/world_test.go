@@ -24,8 +24,9 @@ type world struct {
 	kafka    *testenv.Cluster
 	mysql    *testenv.Server
 	mu       *sync.Mutex
-	links    map[string]*link.Link // by the address of the server behind it
-	database *link.Link            // to the primary database
+	links    map[string]*link.Link   // by the address of the server behind it
+	gates    map[string][]*link.Gate // of the Redis nodes, by where their own links come from
+	database *link.Link              // to the primary database
 }
 
 // redisMemory is what a node may use; a fault fills it.
@@ -33,14 +34,19 @@ const redisMemory = "maxmemory 256mb"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, mu: &sync.Mutex{}, links: map[string]*link.Link{}}
+	w := &world{t: t, mu: &sync.Mutex{}, links: map[string]*link.Link{}, gates: map[string][]*link.Gate{}}
 	t.Cleanup(func() {
 		for _, l := range w.links {
 			l.Close()
 		}
+		for _, gates := range w.gates {
+			for _, g := range gates {
+				g.Close()
+			}
+		}
 	})
 	// Fronts listen on ports below those that the kernel hands out, so that a link that was cut finds its port again.
-	w.redis = testenv.StartRedisClusterBehind(t, w.front, "appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction", redisMemory)
+	w.redis = testenv.StartRedisClusterBehind(t, w.way, "appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction", redisMemory)
 	w.kafka = testenv.StartKafkaClusterBehind(t, w.front, 3)
 	w.mysql = testenv.StartMySQL(t, "server-id=1", "log-bin=binlog", "binlog-format=ROW", "innodb-lock-wait-timeout=5")
 	return w
@@ -62,10 +68,71 @@ func (w *world) front(addr string) (string, error) {
 	return l.Addr(), nil
 }
 
+// way is how a Redis node is reached: past gates that know the other nodes, so that one can be cut off from them, and,
+// for clients and replicas, by a link.
+func (w *world) way(i int) testenv.Way {
+	from := fmt.Sprintf("127.0.0.%d", 11+i)
+	gate := func(addr string) (string, error) {
+		listen, err := testenv.FreeAddr()
+		if err != nil {
+			return "", err
+		}
+		g, err := link.NewGate(listen, addr)
+		if err != nil {
+			return "", err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.gates[from] = append(w.gates[from], g)
+		return g.Addr(), nil
+	}
+	return testenv.Way{From: from, Nodes: gate, Clients: func(addr string) (string, error) {
+		between, err := w.front(addr)
+		if err != nil {
+			return "", err
+		}
+		return gate(between)
+	}}
+}
+
+// cutOff takes a Redis node away from the other nodes, and leaves it to its clients.
+func (w *world) cutOff(s *testenv.Server) {
+	var others []string
+	self := ""
+	for from, gates := range w.gates {
+		if slices.ContainsFunc(gates, func(g *link.Gate) bool { return g.Addr() == s.Front() }) {
+			self = from
+		} else {
+			others = append(others, from)
+		}
+	}
+	for from, gates := range w.gates {
+		for _, g := range gates {
+			if from == self {
+				g.Shut(others...)
+			} else {
+				g.Shut(self)
+			}
+		}
+	}
+}
+
+// join brings all nodes together again.
+func (w *world) join() {
+	for _, gates := range w.gates {
+		for _, g := range gates {
+			g.Open()
+		}
+	}
+}
+
 // link is the way of clients to a server.
 func (w *world) link(s *testenv.Server) *link.Link {
-	for addr, l := range w.links {
-		if l.Addr() == s.Front() || addr == s.Addr() {
+	if l := w.links[s.Addr()]; l != nil {
+		return l
+	}
+	for _, l := range w.links { // a broker's clients have a door of their own
+		if l.Addr() == s.Front() {
 			return l
 		}
 	}
@@ -162,6 +229,7 @@ func (w *world) direct(s *testenv.Server) *redis.Client {
 // whole waits until nothing of what a fault did is left: links as new, three primaries with a replica each.
 func (w *world) whole(ctx context.Context) {
 	w.t.Helper()
+	w.join()
 	for _, l := range w.links {
 		if err := l.Mend(); err != nil {
 			w.t.Fatal(err)

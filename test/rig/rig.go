@@ -203,7 +203,12 @@ func (s *System) TryApply(text string) error {
 
 // Campaign is a file for a campaign that is live from now on, with rounds that may end at once.
 func Campaign(id string, live time.Duration, chances, pool int64, shards int) string {
-	now := time.Now().UTC()
+	return CampaignAt(time.Now().Add(-time.Second), id, live, chances, pool, shards)
+}
+
+// CampaignAt is one that is live from then on.
+func CampaignAt(at time.Time, id string, live time.Duration, chances, pool int64, shards int) string {
+	at = at.UTC()
 	return fmt.Sprintf(`
 id: %s
 market: SG
@@ -218,7 +223,7 @@ pool: %d
 shards: %d
 curve:
   - {from: 0, probability: 0.9, min: 1, max: 100}
-`, id, now.Add(-time.Second).Format(time.RFC3339), now.Add(live).Format(time.RFC3339), chances, pool, shards)
+`, id, at.Format(time.RFC3339), at.Add(live).Format(time.RFC3339), chances, pool, shards)
 }
 
 // Client is one player's side of the API.
