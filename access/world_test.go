@@ -156,10 +156,12 @@ func (o *origin) Published(_ context.Context, market string) (ids []string, err 
 // noCopies is a layer that forgets at once.
 type noCopies struct{}
 
-func (noCopies) Campaign(context.Context, string) (*game.Campaign, error) {
-	return nil, game.ErrNotFound
+func (noCopies) Campaign(context.Context, string) (*game.Campaign, bool, error) {
+	return nil, false, game.ErrNotFound
 }
-func (noCopies) Put(context.Context, *game.Campaign) error { return nil }
+func (noCopies) Put(context.Context, *game.Campaign) error            { return nil }
+func (noCopies) Published(context.Context, string) ([]string, error)  { return nil, game.ErrNotFound }
+func (noCopies) PutPublished(context.Context, string, []string) error { return nil }
 
 // levels sums the model's pools at each question.
 type levels struct{ *world }

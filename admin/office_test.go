@@ -37,7 +37,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{T: t, clock: clock.NewFake(before), campaigns: newCampaigns(), publisher: &publisher{}}
-	d.pools = &pools{Model: gametest.NewModel(d.clock.Now)}
+	d.pools = &pools{Model: gametest.NewModel(d.clock.Now), now: d.clock.Now}
 	d.Office = d.office("one")
 	return d
 }
@@ -53,11 +53,13 @@ func (d *desk) office(owner string) *admin.Office {
 // pools is the model, with outboxes that are drained unless a test says otherwise.
 type pools struct {
 	*gametest.Model
+	now  func() time.Time
 	full bool
 }
 
 func (p *pools) Audit(ctx context.Context, run inventory.Run, shard int) (inventory.Slice, error) {
 	s, err := p.Model.Audit(ctx, run, shard)
+	s.At = p.now()
 	if !p.full {
 		s.Pending = 0
 	}

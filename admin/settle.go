@@ -41,7 +41,7 @@ func (o *Office) Settle(ctx context.Context, c *game.Campaign, books Books) erro
 	if err != nil {
 		return err
 	}
-	if err := quiet(c, all, o.clock.Now()); err != nil {
+	if err := quiet(c, all); err != nil {
 		return err
 	}
 	if left := inventory.LevelOf(run, all, o.clock.Now()).Left; left > 0 {
@@ -63,10 +63,14 @@ func (o *Office) Settle(ctx context.Context, c *game.Campaign, books Books) erro
 	return o.markSettled(ctx, c)
 }
 
-// quiet tells whether nothing can happen in the run any more.
-func quiet(c *game.Campaign, all []inventory.Slice, now time.Time) error {
-	over := c.OverAt()
+// quiet tells whether nothing can happen in the run any more, by the clocks that decide on rounds: those of the pools'
+// servers. A worker whose clock is ahead must not take the coins from under the players.
+func quiet(c *game.Campaign, all []inventory.Slice) error {
+	over, now := c.OverAt(), all[0].At
 	for _, s := range all {
+		if s.At.Before(now) {
+			now = s.At
+		}
 		if !s.Open {
 			return fmt.Errorf("%w: %s is not open", ErrNotYet, s.Source)
 		}

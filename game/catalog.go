@@ -29,9 +29,12 @@ type Origin interface {
 
 // Copies is the layer between the origin and the nodes. It may forget.
 type Copies interface {
-	// Campaign gives the copy, or ErrNotFound where there is none.
-	Campaign(ctx context.Context, id string) (*Campaign, error)
+	// Campaign gives the copy, or ErrNotFound where there is none. One that is not fresh is for when the origin is away.
+	Campaign(ctx context.Context, id string) (c *Campaign, fresh bool, err error)
 	Put(ctx context.Context, c *Campaign) error
+	// Published gives a market's list, or ErrNotFound where there is none.
+	Published(ctx context.Context, market string) ([]string, error)
+	PutPublished(ctx context.Context, market string, ids []string) error
 }
 
 // Live is a campaign as a node works with it: its rules, keys and rewarder, made once a version.
@@ -58,7 +61,7 @@ func NewCatalog(copies Copies, origin Origin, keys *Keyring, c clock.Clock, opts
 	opts = opts.withDefaults()
 	k := &Catalog{copies: copies, origin: origin, keys: keys, observer: opts.Observer}
 	k.campaigns = newFunnel(k.load, c, opts)
-	k.lists = newFunnel(origin.Published, c, opts)
+	k.lists = newFunnel(k.loadList, c, opts)
 	return k
 }
 
@@ -100,20 +103,42 @@ func (k *Catalog) Sweep() {
 }
 
 // load goes down the funnel. A copy that is older than what is known here, as after a fail-over of the store that
-// keeps the copies, does not count.
+// keeps the copies, does not count. An old one is better than none: it is how a node starts while the origin is away.
 func (k *Catalog) load(ctx context.Context, id string) (*Live, error) {
-	c, err := k.copies.Campaign(ctx, id)
+	copied, fresh, err := k.copies.Campaign(ctx, id)
 	have, known := k.campaigns.peek(id)
-	if err == nil && (!known || c.Version >= have.Version) {
+	usable := err == nil && (!known || copied.Version >= have.Version)
+	if usable && fresh {
 		k.observer.Answered("redis")
-		return k.live(c)
+		return k.live(copied)
 	}
-	if c, err = k.origin.Campaign(ctx, id); err != nil {
+	c, err := k.origin.Campaign(ctx, id)
+	if err != nil && usable && !known && !errors.Is(err, ErrNotFound) {
+		k.observer.Answered("redis")
+		return k.live(copied)
+	}
+	if err != nil {
 		return nil, err
 	}
 	k.observer.Answered("origin")
 	_ = k.copies.Put(ctx, c) // it saves others the origin; where it fails, they can do without
 	return k.live(c)
+}
+
+// loadList asks the origin, since a list has no version that would tell an old copy from a new one; the copy is for a node
+// that starts while the origin is away.
+func (k *Catalog) loadList(ctx context.Context, market string) ([]string, error) {
+	ids, err := k.origin.Published(ctx, market)
+	if err != nil {
+		if _, known := k.lists.peek(market); !known {
+			if copied, copyErr := k.copies.Published(ctx, market); copyErr == nil {
+				return copied, nil
+			}
+		}
+		return nil, err
+	}
+	_ = k.copies.PutPublished(ctx, market, ids) // it is for others
+	return ids, nil
 }
 
 // live prepares a campaign for work.

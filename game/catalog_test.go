@@ -95,6 +95,38 @@ func (s *shelf) count() int {
 	return s.reads
 }
 
+// copies is a shelf between origin and nodes; old: what is on it is not fresh any more.
+type copies struct {
+	*shelf
+	old   bool
+	lists map[string][]string
+}
+
+func newCopies(campaigns ...*game.Campaign) *copies {
+	return &copies{shelf: newShelf(campaigns...), lists: map[string][]string{}}
+}
+
+func (s *copies) Campaign(ctx context.Context, id string) (*game.Campaign, bool, error) {
+	c, err := s.shelf.Campaign(ctx, id)
+	return c, !s.old, err
+}
+
+func (s *copies) Published(_ context.Context, market string) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ids, ok := s.lists[market]; ok {
+		return ids, s.err
+	}
+	return nil, game.ErrNotFound
+}
+
+func (s *copies) PutPublished(_ context.Context, market string, ids []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists[market] = ids
+	return s.err
+}
+
 // version is a campaign at a version.
 func version(id string, n int64, change ...func(*game.Campaign)) *game.Campaign {
 	c := gametest.Campaign(id, 1, append(change, func(c *game.Campaign) { c.Version = n })...).Campaign
@@ -120,14 +152,15 @@ func keyring(t testing.TB, current string, ids ...string) *game.Keyring {
 // layers is a catalog over an origin and copies, in a bubble whose time is the test's.
 type layers struct {
 	*testing.T
-	origin, copies *shelf
-	catalog        *game.Catalog
+	origin  *shelf
+	copies  *copies
+	catalog *game.Catalog
 }
 
 func inLayers(t *testing.T, fn func(l layers), campaigns ...*game.Campaign) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := layers{T: t, origin: newShelf(campaigns...), copies: newShelf()}
+		l := layers{T: t, origin: newShelf(campaigns...), copies: newCopies()}
 		l.catalog = game.NewCatalog(l.copies, l.origin, keyring(t, "test"), clock.System{}, game.CacheOptions{})
 		fn(l)
 		synctest.Wait()
@@ -269,4 +302,34 @@ func TestCatalog_markets(t *testing.T) {
 			}
 		}
 	}, version("a", 1), version("b", 1, func(c *game.Campaign) { c.Market = "MY" }), version("c", 1))
+}
+
+// A node that starts while the origin is away goes by copies, however old; one that has a copy of its own does not go back
+// to them.
+func TestCatalog_startsWithoutOrigin(t *testing.T) {
+	inLayers(t, func(l layers) {
+		l.origin.set(func(s *shelf) { s.err = errors.New("connection refused") })
+		if _, err := l.catalog.Market(l.Context(), "SG"); !errors.Is(err, game.ErrUnavailable) {
+			l.Errorf("got %v without any copy, want ErrUnavailable", err)
+		}
+	}, version("demo", 1))
+	inLayers(t, func(l layers) {
+		if _, err := l.catalog.Market(l.Context(), "SG"); err != nil { // another node, before
+			l.Fatal(err)
+		}
+		l.origin.set(func(s *shelf) { s.err = errors.New("connection refused") })
+		l.copies.old = true
+		late := game.NewCatalog(l.copies, l.origin, keyring(l.T, "test"), clock.System{}, game.CacheOptions{})
+		if lives, err := late.Market(l.Context(), "SG"); err != nil || len(lives) != 1 || lives[0].Version != 1 {
+			l.Errorf("got %v, %v, want what the other node had", lives, err)
+		}
+		l.origin.set(func(s *shelf) { s.err, s.all = nil, map[string]*game.Campaign{"demo": version("demo", 2)} })
+		time.Sleep(time.Minute)
+		if live, err := late.Get(l.Context(), "demo"); err == nil && live.Version != 2 { // the first answer may be the stale one
+			time.Sleep(time.Second)
+			if live, err = late.Get(l.Context(), "demo"); err != nil || live.Version != 2 {
+				l.Errorf("got %+v, %v with the origin back, want version 2", live, err)
+			}
+		}
+	}, version("demo", 1))
 }

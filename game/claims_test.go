@@ -44,7 +44,7 @@ func afterLoss(t *testing.T) (at *table, s *game.Service, claim game.Result, hea
 	_, err = inventory.NewKeeper(at.model, life, "test").Fund(t.Context(), event.Funding{Number: 1, Amount: at.c.Pool})
 	at.must(err)
 	s = game.New(game.Deps{
-		Catalog: game.NewCatalog(newShelf(), at.origin, keyring(t, "new", "test"), at.clock, game.CacheOptions{}),
+		Catalog: game.NewCatalog(newCopies(), at.origin, keyring(t, "new", "test"), at.clock, game.CacheOptions{}),
 		Rounds:  at.rounds, Levels: sums{at.model}, Coins: at.coins, Archive: noArchive{}, Book: nothing{event.Position{Epoch: 2, Seq: 1}}, Observer: heard,
 	})
 	return at, s, claim, heard

@@ -114,7 +114,7 @@ func newTable(t *testing.T, change ...func(*game.Campaign)) *table {
 // node is one process over the shared stores.
 func (at *table) node(ring *game.Keyring) *game.Service {
 	return game.New(game.Deps{
-		Catalog: game.NewCatalog(newShelf(), at.origin, ring, at.clock, game.CacheOptions{}),
+		Catalog: game.NewCatalog(newCopies(), at.origin, ring, at.clock, game.CacheOptions{}),
 		Rounds:  at.rounds, Levels: sums{at.model}, Coins: at.coins, Archive: noArchive{}, Log: at,
 	})
 }
@@ -391,7 +391,7 @@ func TestSettledRun_needsNoRedis(t *testing.T) {
 	settled := *at.c
 	settled.SettledAt, settled.Version = &live, settled.Version+1
 	after := game.New(game.Deps{
-		Catalog: game.NewCatalog(newShelf(), newShelf(&settled), keyring(t, "test", "new"), at.clock, game.CacheOptions{}),
+		Catalog: game.NewCatalog(newCopies(), newShelf(&settled), keyring(t, "test", "new"), at.clock, game.CacheOptions{}),
 		Rounds:  lost{}, Levels: sums{at.model}, Coins: at.coins, Archive: kept{*st.Last},
 	})
 	if got, err := after.End(t.Context(), "demo", "ann", 1, open.Token, 60); err != nil || got != want {

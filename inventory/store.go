@@ -79,6 +79,7 @@ type Slice struct {
 	Mark       event.Mark // where in the log the pool's next reopening may begin; zero: where the run began
 	Exists     bool
 	Open       bool                   // its host is the server that answers
+	At         time.Time              // of the look, by the clock of its server
 	ReopenedAt time.Time              // the beginning of its epoch
 	Pending    int64                  // entries in its outbox
 	Need       int64                  // a round here waits for so many coins; 0: none does

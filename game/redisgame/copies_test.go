@@ -3,6 +3,7 @@ package redisgame_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestCopies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStores(t, server, redisdb.BatchOptions{})
 			copies := redisgame.NewCopies(s.db, s.keys, time.Minute)
-			if _, err := copies.Campaign(t.Context(), "night"); !errors.Is(err, game.ErrNotFound) {
+			if _, _, err := copies.Campaign(t.Context(), "night"); !errors.Is(err, game.ErrNotFound) {
 				t.Fatalf("got %v, want ErrNotFound where there is no copy", err)
 			}
 			second := gametest.Campaign("night", 2, func(c *game.Campaign) { c.Version, c.Name = 2, "second" }).Campaign
@@ -32,9 +33,28 @@ func TestCopies(t *testing.T) {
 			if err := copies.Put(t.Context(), &first); err != nil {
 				t.Fatal(err)
 			}
-			got, err := copies.Campaign(t.Context(), "night")
-			if err != nil || got.Version != 2 || got.Name != "second" || !got.StartsAt.Equal(second.StartsAt) {
+			got, fresh, err := copies.Campaign(t.Context(), "night")
+			if err != nil || !fresh || got.Version != 2 || got.Name != "second" || !got.StartsAt.Equal(second.StartsAt) {
 				t.Errorf("got %+v, %v; want version 2: a slow node must not bring back version 1", got, err)
+			}
+			hasty := redisgame.NewCopies(s.db, s.keys, time.Millisecond)
+			if err := hasty.Put(t.Context(), &second); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Millisecond)
+			if name != "miniredis" { // its keys do not grow old by themselves
+				if got, fresh, err := hasty.Campaign(t.Context(), "night"); err != nil || fresh || got.Version != 2 {
+					t.Errorf("got %+v, fresh %v, %v; want the copy kept when its time is over", got, fresh, err)
+				}
+			}
+			if _, err := copies.Published(t.Context(), "SG"); !errors.Is(err, game.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound where there is no list", err)
+			}
+			if err := copies.PutPublished(t.Context(), "SG", []string{"morning", "night"}); err != nil {
+				t.Fatal(err)
+			}
+			if ids, err := copies.Published(t.Context(), "SG"); err != nil || !slices.Equal(ids, []string{"morning", "night"}) {
+				t.Errorf("got %v, %v, want the list as it was put", ids, err)
 			}
 		})
 	}

@@ -134,9 +134,10 @@ func (j *runJob) keep(ctx context.Context, now time.Time, slow bool) (done bool,
 	if err != nil || !slow {
 		return false, err
 	}
-	return j.keepSlowly(ctx, now)
+	return j.keepSlowly(ctx, report.Slices[0].At)
 }
 
+// keepSlowly is told the time by the bank's server, as rounds are.
 func (j *runJob) keepSlowly(ctx context.Context, now time.Time) (done bool, err error) {
 	if err := j.office.Fund(ctx, j.life); err != nil {
 		return false, err

@@ -81,6 +81,8 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger, writes bool)
 	steps := []func(context.Context) error{s.openSQL, s.openRedis, s.openKafka}
 	if writes {
 		steps = append(steps, s.makeTopics)
+	} else {
+		steps[0] = s.openSQLLater
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -104,13 +106,37 @@ func (s *stack) openSQL(ctx context.Context) (err error) {
 	return nil
 }
 
+// openSQLLater is openSQL for a process that only serves players: on a night without database it starts by what Redis has.
+func (s *stack) openSQLLater(ctx context.Context) error {
+	err := s.openSQL(ctx)
+	if !errors.Is(err, sqldb.ErrUnreachable) {
+		return err
+	}
+	s.log.Warn("the database can't be reached: this node goes by what Redis has", "err", err)
+	opts, err := sqlOptions(s.cfg.SQL, s.cfg.SQL.MaxConns)
+	if err != nil {
+		return err
+	}
+	opts.Lazy = true
+	if s.sql, err = sqldb.Open(ctx, opts); err != nil {
+		return err
+	}
+	s.stops.add("sql", s.sql.Close)
+	return nil
+}
+
 // openSQL opens the database alone.
 func openSQL(ctx context.Context, c config.SQL, conns int) (*sqldb.DB, error) {
-	tls, err := clientTLS("sql.tls", c.TLS)
+	opts, err := sqlOptions(c, conns)
 	if err != nil {
 		return nil, err
 	}
-	return sqldb.Open(ctx, sqldb.Options{Driver: c.Driver, DSN: c.DSN.Value(), TLS: tls, MaxConns: conns})
+	return sqldb.Open(ctx, opts)
+}
+
+func sqlOptions(c config.SQL, conns int) (sqldb.Options, error) {
+	tls, err := clientTLS("sql.tls", c.TLS)
+	return sqldb.Options{Driver: c.Driver, DSN: c.DSN.Value(), TLS: tls, MaxConns: conns}, err
 }
 
 func (s *stack) openRedis(ctx context.Context) (err error) {

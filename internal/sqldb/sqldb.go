@@ -7,8 +7,10 @@ import (
 	"context"
 	"crypto/tls"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -24,6 +26,8 @@ type Options struct {
 	DialTimeout time.Duration // to connect to a server
 	TxTimeout   time.Duration // for a transaction whose caller set no deadline of its own
 	LockTimeout time.Duration // waiting for a row (mysql) or the file (sqlite) before the database gives up
+
+	Lazy bool // connect when it is first needed
 }
 
 // Default gives every limit a value; Driver and DSN are the caller's.
@@ -70,7 +74,10 @@ type DB struct {
 // ErrDriver says that Options name a driver that nobody knows.
 var ErrDriver = errors.New(`driver must be "mysql" or "sqlite"`)
 
-// Open connects and checks that the database answers. The schema is Migrate's.
+// ErrUnreachable says that the database did not answer, which may pass; a database that refuses us is another matter.
+var ErrUnreachable = errors.New("the database can't be reached")
+
+// Open connects and checks that the database answers, unless that is left for later. The schema is Migrate's.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	o = o.withDefaults()
 	var pool *sql.DB
@@ -93,6 +100,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(o.MaxConns) // closing what the next burst opens again costs more than it saves
 	pool.SetConnMaxLifetime(o.ConnMaxAge)
 	db := &DB{DB: pool, Dialect: dialect, opts: o, writer: make(chan struct{}, 1)}
+	if o.Lazy {
+		return db, nil
+	}
 	if err := db.Ping(ctx); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
@@ -101,8 +111,13 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 
 // Ping tells whether the database answers.
 func (db *DB) Ping(ctx context.Context) error {
-	if err := db.DB.PingContext(ctx); err != nil {
-		return fmt.Errorf("ping %s: %w", db.Dialect, err)
+	err := db.DB.PingContext(ctx)
+	var network net.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("ping %s: %w: %w", db.Dialect, ErrUnreachable, err)
 	}
-	return nil
+	return fmt.Errorf("ping %s: %w", db.Dialect, err)
 }

@@ -19,7 +19,7 @@ func (s *Store) Audit(ctx context.Context, run inventory.Run, shard int) (invent
 		return inventory.Slice{}, err
 	}
 	slice, err := parseAudit(reply.Result)
-	slice.Source = run.Source(shard)
+	slice.Source, slice.At = run.Source(shard), reply.Now
 	return slice, err
 }
 

@@ -17,7 +17,7 @@ func init() {
 		s.rounds(300)
 		s.crowd.rest()
 		s.breaks("everything is gone from every server")
-		s.must(s.Redis.EachPrimary(s.ctx, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }))
+		s.must(s.primaries(func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }))
 		for _, w := range s.workers {
 			w.again()
 		}

@@ -47,6 +47,8 @@ type plan struct {
 
 	copies   int           // how often each end is sent at once; 0: mostly once
 	limit    time.Duration // of the whole scene; default 4 minutes
+	most     int           // coins that a round pays; default 100
+	live     time.Duration // how long the campaign is; default an hour
 	starts   time.Duration // before the campaign is live
 	recovery time.Duration // how long players of a shard may be without a settled round; 0: as long as the fault takes
 	claims   bool          // what was answered may be lost, and is claimed
@@ -60,6 +62,10 @@ func (p plan) filled() plan {
 	}
 	def(&p.shards, 6)
 	def(&p.players, 60)
+	def(&p.most, 100)
+	if p.live == 0 {
+		p.live = time.Hour
+	}
 	if p.limit == 0 {
 		p.limit = sceneLimit
 	}
@@ -138,8 +144,9 @@ func newScene(t *testing.T, w *world, seed uint64, p plan) *scene {
 	s.keys = redisdb.NewKeyCache(s.servers.Namespace).Of(s.run)
 	first := s.system()
 	s.startsAt = time.Now().Add(s.plan.starts).Truncate(time.Second)
-	text := rig.CampaignAt(s.startsAt, s.run.Campaign, time.Hour, s.plan.chances, s.plan.pool, s.plan.shards)
-	first.Apply(strings.Replace(text, "late: 20s", "late: 10m", 1)) // nobody is to be late because of us
+	text := rig.CampaignAt(s.startsAt, s.run.Campaign, s.plan.live, s.plan.chances, s.plan.pool, s.plan.shards)
+	text = strings.Replace(text, "late: 20s", "late: 10m", 1) // nobody is to be late because of us
+	first.Apply(strings.Replace(text, "max: 100", fmt.Sprint("max: ", s.plan.most), 1))
 	s.workers = []*node{s.start(first, "worker"), s.start(s.system(), "worker")}
 	s.nodes = []*node{s.start(s.system(), "api"), s.start(s.system(), "api")}
 	s.Stores = rig.Connect(t, s.servers)
