@@ -11,7 +11,7 @@ SERVERS  := go run ./internal/testenv/run --
 FAULTS   ?= all
 SEEDS    ?= 1
 
-.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench overload faults
+.PHONY: help dev build test test-embedded web-test e2e lint fuzz bench overload faults mutations
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -52,3 +52,6 @@ overload: ## what happens at up to 3 times the load that can be served, with and
 
 faults: ## what goes wrong on a night, one fault after the other: FAULTS (all), SEEDS (1); writes .run/faults.json
 	SHAKE_FAULTS=$(FAULTS) SHAKE_SEEDS=$(SEEDS) go test -count=1 -timeout 0 -v ./test/faults
+
+mutations: ## breaks the program in nine ways, each of which a fault or a test must notice
+	go run ./test/faults/mutate

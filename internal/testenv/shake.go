@@ -14,13 +14,7 @@ var shakeDir string
 // Tags are build tags for the program, with commas between; they are set before it is first asked for.
 var Tags string
 
-// EnvProgram names a program to test instead of one built from this tree.
-const EnvProgram = "SHAKE_TEST_PROGRAM"
-
 var buildShake = sync.OnceValues(func() (path string, err error) {
-	if path = os.Getenv(EnvProgram); path != "" {
-		return path, nil
-	}
 	if shakeDir, err = os.MkdirTemp("", "shake-program-"); err != nil {
 		return "", err
 	}
