@@ -20,6 +20,7 @@ var floors = map[string][]string{
 	"internal/clock":              {},
 	"event":                       {},
 	"event/eventtest":             {"event"},
+	"event/letters":               {"event"},
 	"inventory":                   {"event"},
 	"inventory/inventorytest":     {"event", "event/eventtest", "inventory"},
 	"game/fairplay":               {},
@@ -44,6 +45,7 @@ var floors = map[string][]string{
 
 	"event/kafkabus":         {"event"},
 	"event/redisoutbox":      {"event", "internal/redisdb"},
+	"event/sqlletters":       {"event/letters", "internal/sqldb"},
 	"inventory/redispool":    {"event", "inventory", "internal/redisdb"},
 	"game/redisgame":         {"event", "inventory", "game", "internal/redisdb"},
 	"game/sqlcatalog":        {"event", "inventory", "game", "internal/sqldb"},
@@ -70,7 +72,7 @@ var floors = map[string][]string{
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},
-	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile"},
+	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile", "event/letters"},
 	"test/*":       {"*"},
 }
 

@@ -138,7 +138,7 @@ func TestRebuild(t *testing.T) {
 		t.Fatal(err) // what was left of the old board
 	}
 	for range 2 {
-		if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, from); err != nil {
+		if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, from, nil); err != nil {
 			t.Fatal(err)
 		}
 		built, err := model.Built(t.Context(), demo)
@@ -160,7 +160,7 @@ func TestRebuild_gap(t *testing.T) {
 	log.write(t, a.Log[0], a.Log[2])
 	model := leaderboardtest.NewModel()
 	var g *event.GapError
-	err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil)
+	err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil, nil)
 	if built, _ := model.Built(t.Context(), demo); !errors.As(err, &g) || built {
 		t.Errorf("got %v, built is %v; want a gap", err, built)
 	}
@@ -178,7 +178,7 @@ func TestRebuild_afterFence(t *testing.T) {
 	if _, err := model.Apply(t.Context(), demo, leaderboardtest.DemoScale, []event.Entry{fence}); err != nil {
 		t.Fatal(err)
 	}
-	if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil); err != nil {
+	if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := coins(t, model, demo, "ann"); got != 7 {

@@ -31,6 +31,8 @@ type CLI struct {
 	Reconcile ReconcileCmd `cmd:"" help:"Compare every store with a run's history, name the rounds behind each difference, and repair."`
 	Replay    ReplayCmd    `cmd:"" help:"Send the claims of a node's round log: what was lost is paid, once."`
 
+	DeadLetters DeadLettersCmd `cmd:"" name:"deadletters" help:"List, inspect, edit and resend entries that a consumer group could not read."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

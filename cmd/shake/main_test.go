@@ -42,6 +42,7 @@ func (r ran) String() string { return fmt.Sprintf("code %d, out %q, err %q", r.c
 
 var commands = [][]string{
 	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"}, {"reconcile"}, {"replay"},
+	{"deadletters"}, {"deadletters", "list"}, {"deadletters", "inspect"}, {"deadletters", "edit"}, {"deadletters", "resend"},
 }
 
 func TestHelp_everywhere(t *testing.T) {
@@ -147,6 +148,28 @@ func TestUsage_isCode2(t *testing.T) {
 		{"replay --from round-log --data {empty} {empty}/nothing", "want a folder"},
 		{"fairplay demo --data {empty} --limit many", "--limit"},
 		{"fairplay demo --data {empty}", "no such file"},
+		{"deadletters", "expected one of"},
+		{"deadletters list", "--config=STRING or --data=STRING"},
+		{"deadletters list --data {empty}", "no such file"},
+		{"deadletters list --data {empty} --limit 0", "--limit 0: want 1 to 10000"},
+		{"deadletters list --data {empty} --run 2", "--run 2: want 1 or more, and --campaign"},
+		{"deadletters list --data {empty} --since yesterday", `--since "yesterday": want a time`},
+		{"deadletters list --data {empty} --until -2h", "--until"},
+		{"deadletters inspect --data {empty}", "<id>"},
+		{"deadletters inspect 17 --data {empty}", `bad letter id "17"`},
+		{"deadletters inspect x/0/y --data {empty}", `bad letter id "x/0/y"`},
+		{"deadletters inspect 0/1 --data {empty} --raw --json", "can't be used together"},
+		{"deadletters inspect 0/1 --data {empty}", "no such file"},
+		{"deadletters edit 0/1 --data {empty} --by ann --why x", "--file"},
+		{"deadletters edit 0/1 --data {empty} --by ann --value {}", "--why"},
+		{"deadletters edit 0/1 --data {empty} --by ann --why x --file {nothing}", "no such file"},
+		{"deadletters edit 0/1 --data {empty} --by ann --why x --value=", "the value has 0 bytes"},
+		{"deadletters resend --data {empty} --by ann", "want ids, or a filter, or --all"},
+		{"deadletters resend 0/1 --data {empty} --by ann --group ledger", "want ids, or a filter, or --all"},
+		{"deadletters resend 0/1 --data {empty} --by ann --max 0", "--max 0: want 1 to 10000"},
+		{"deadletters resend 0/1 --data {empty} --by ann --rate 0", "--rate 0: want 1 to 10000"},
+		{"deadletters resend 0/1/2/3 --data {empty} --by ann", "bad letter id"},
+		{"deadletters resend 0/1 --data {empty} --by ann", "no such file"},
 		{"reconcile --data {empty}", "<campaign>"},
 		{"reconcile demo", "--config=STRING or --data=STRING"},
 		{"reconcile demo --data {empty} --apply abc", "--apply goes with --repair"},
