@@ -37,7 +37,8 @@ func (t Tally) Return() Return {
 }
 
 // Instead gives the entry that was put back in the place of one that nobody can read, which reason tells. Whoever
-// reads the log once more asks it, so that all read the same history. Without one it gives the reason.
+// reads the log once more asks it, so that all read the same history. Without one it gives the reason; any other
+// error says that it could not find out.
 type Instead func(ctx context.Context, s Source, p Position, reason error) (Entry, error)
 
 // Read decodes a message, or gives what was put back in its place.

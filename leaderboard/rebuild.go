@@ -2,6 +2,7 @@ package leaderboard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shake-live/shake/event"
@@ -59,6 +60,9 @@ func (r *replay) message(ctx context.Context, m event.Message) error {
 		return nil
 	}
 	e, err := r.instead.Read(ctx, m)
+	if err != nil && !errors.Is(err, event.ErrPoison) {
+		return err
+	}
 	if err != nil {
 		return r.dead(ctx, source, m)
 	}

@@ -320,6 +320,9 @@ func (p *replaying) partition(ctx context.Context, n int32, keys map[string]bool
 			return nil
 		}
 		e, err := event.Instead(p.instead).Read(ctx, m)
+		if err != nil && !errors.Is(err, event.ErrPoison) {
+			return err
+		}
 		if err != nil {
 			return p.dead(ctx, m, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/shake-live/shake/event"
@@ -136,7 +137,7 @@ func Instead(ctx context.Context, db *sqldb.DB, first string, source event.Sourc
 	rows, err := db.QueryContext(ctx, `SELECT reader, entry FROM dead_letters WHERE campaign = ? AND run = ? AND shard = ? AND epoch = ? AND seq = ?
 		AND back_at > 0 ORDER BY reader`, source.Campaign, source.Run, source.Shard, p.Epoch, p.Seq)
 	if err != nil {
-		return event.Entry{}, errors.Join(reason, err)
+		return event.Entry{}, fmt.Errorf("look for what was put back at %s %s: %w", source, p, err)
 	}
 	defer rows.Close()
 	var value []byte
@@ -144,14 +145,14 @@ func Instead(ctx context.Context, db *sqldb.DB, first string, source event.Sourc
 		var reader string
 		var entry []byte
 		if err := rows.Scan(&reader, &entry); err != nil {
-			return event.Entry{}, errors.Join(reason, err)
+			return event.Entry{}, fmt.Errorf("look for what was put back at %s %s: %w", source, p, err)
 		}
 		if value == nil || reader == first {
 			value = entry
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return event.Entry{}, errors.Join(reason, err)
+		return event.Entry{}, fmt.Errorf("look for what was put back at %s %s: %w", source, p, err)
 	}
 	if value == nil {
 		return event.Entry{}, reason
