@@ -21,6 +21,7 @@ var floors = map[string][]string{
 	"internal/failpoint":          {},
 	"event":                       {},
 	"event/eventtest":             {"event"},
+	"event/letters":               {"event"},
 	"inventory":                   {"event"},
 	"inventory/inventorytest":     {"event", "event/eventtest", "inventory"},
 	"game/fairplay":               {},
@@ -45,6 +46,7 @@ var floors = map[string][]string{
 
 	"event/kafkabus":         {"event"},
 	"event/redisoutbox":      {"event", "internal/redisdb"},
+	"event/sqlletters":       {"event/letters", "internal/sqldb"},
 	"inventory/redispool":    {"event", "inventory", "internal/redisdb"},
 	"game/redisgame":         {"event", "inventory", "game", "internal/redisdb"},
 	"game/sqlcatalog":        {"event", "inventory", "game", "internal/sqldb"},
@@ -71,7 +73,7 @@ var floors = map[string][]string{
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},
-	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile"},
+	"cmd/shake":    {"internal/app", "internal/config", "admin", "game", "ops", "ops/reconcile", "event/letters"},
 	"test/*":       {"*"},
 }
 

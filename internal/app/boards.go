@@ -201,7 +201,7 @@ func (s *stack) rebuildBoardOf(ctx context.Context, c *game.Campaign) (bool, err
 	if err != nil || built {
 		return false, err
 	}
-	if err := leaderboard.Rebuild(ctx, s.board, s.bus, s.topics.Entries, c.Life(), scaleOf(c), c.Since); err != nil {
+	if err := leaderboard.Rebuild(ctx, s.board, s.bus, s.topics.Entries, c.Life(), scaleOf(c), c.Since, s.instead); err != nil {
 		return false, err
 	}
 	s.log.Info("built the live board from the log", "campaign", c.ID, "run", c.Run)
