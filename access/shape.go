@@ -124,7 +124,7 @@ func meOf(m game.Me) meShape {
 type placeShape struct {
 	Rank  int64  `json:"rank"`
 	User  string `json:"user"`
-	Name  string `json:"name"` // what the page shows; platforms that know no names show the id
+	Name  string `json:"name"` // what the page shows
 	Coins int64  `json:"coins"`
 }
 
@@ -147,7 +147,7 @@ func boardOf(b Board) boardShape {
 }
 
 func placeOf(p Place) placeShape {
-	return placeShape{Rank: p.Rank, User: p.User, Name: p.User, Coins: p.Coins}
+	return placeShape{Rank: p.Rank, User: p.User, Name: p.Name, Coins: p.Coins}
 }
 
 type entryShape struct {

@@ -79,6 +79,8 @@ type Metrics struct {
 	unjudged *prometheus.CounterVec
 	crowded  *prometheus.CounterVec
 
+	named *prometheus.CounterVec
+
 	oddities *prometheus.CounterVec
 
 	logged    *prometheus.CounterVec
@@ -170,6 +172,8 @@ func NewMetrics() *Metrics {
 		reconcileS:  f.gauge("shake_reconcile_duration_seconds", "How long the last check of a run took.", "campaign", "check"),
 		unchecked:   f.counter("shake_reconcile_failures_total", "Checks that could not be made.", "campaign", "check"),
 
+		named: f.counter("shake_names_total", "Names of players: kept at a login, lost at one (Redis away, or too many at once), unread (a board showed a code, since Redis could not say).", "fate"),
+
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),
 	}
 	for _, reason := range []string{"oom", "noreplicas", "misconf"} {
@@ -180,6 +184,9 @@ func NewMetrics() *Metrics {
 	}
 	for _, outcome := range []string{"taken", "refused", "forbidden", "limited", "failed", "unreachable"} {
 		m.asked.WithLabelValues(outcome)
+	}
+	for _, fate := range []string{"kept", "lost", "unread"} {
+		m.named.WithLabelValues(fate)
 	}
 	for _, fate := range reward.Fates {
 		m.fates.WithLabelValues(fate)
@@ -210,6 +217,9 @@ func (m maker) histogram(name, help string, buckets []float64, labels ...string)
 
 // Claimed counts a claim by what it was answered with.
 func (m *Metrics) Claimed(outcome string) { m.claims.WithLabelValues(outcome).Inc() }
+
+// Named implements access.NameObserver.
+func (m *Metrics) Named(fate string, n int) { m.named.WithLabelValues(fate).Add(float64(n)) }
 
 // RoundsLogged implements roundlog.Observer.
 func (m *Metrics) RoundsLogged(records int) {
