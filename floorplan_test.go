@@ -41,6 +41,7 @@ var floors = map[string][]string{
 	"internal/config":    {"internal/yamlfile"},
 	"internal/yamlfile":  {},
 	"internal/devserver": {},
+	"internal/sbom":      {},
 	"internal/testenv/*": {"internal/testenv"},
 	"internal/sqldb/*":   {"internal/sqldb", "internal/testenv"},
 

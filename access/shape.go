@@ -147,7 +147,7 @@ func boardOf(b Board) boardShape {
 }
 
 func placeOf(p Place) placeShape {
-	return placeShape{Rank: p.Rank, User: p.User, Name: p.Name, Coins: p.Coins}
+	return placeShape(p)
 }
 
 type entryShape struct {

@@ -102,9 +102,9 @@ func TestIntrospection_whileThePlatformIsDown(t *testing.T) {
 	defer close(stop)
 	const fine = `{"active":true,"sub":"ann"}`
 	for name, answer := range map[string]http.HandlerFunc{
-		"401": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 401) },
-		"400": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 400) },
-		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 500) },
+		"401": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusUnauthorized) },
+		"400": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusBadRequest) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusInternalServerError) },
 		"302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) },
 		"307": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
