@@ -112,8 +112,9 @@ class Page {
     this.#know(campaign);
   }
 
-  /** Takes what is new about the campaign. */
+  /** Takes what is new about the campaign. A cache or a node may be behind what was known already. */
   #know(campaign) {
+    if (campaign.version < this.campaign?.version) return;
     const another = this.campaign && campaign.starts_at !== this.campaign.starts_at;
     this.campaign = campaign;
     $('win-text').textContent = campaign.assets?.prize || t('win_text');
@@ -239,12 +240,16 @@ class Page {
   }
 
   async #staged({ version, stage, details }) {
+    if (version < this.campaign.version) return;
     if (details) return this.#know(details);
     this.campaign.stage = stage;
-    if (version === this.campaign.version) return;
+    if (version === this.campaign.version || version <= this.told) return;
+    this.told = version; // it is not told again, so it is asked for until it came
     await apart(spreadMS);
-    const { campaign } = await this.session.campaign(this.campaign.id).catch(() => ({}));
+    if (version <= this.campaign.version) return;
+    const { campaign } = await this.session.campaign(this.campaign.id, { version }).catch(() => ({}));
     if (campaign) this.#know(campaign);
+    if (this.campaign.version < version) this.told = 0; // the next stream tells it again
   }
 
   #notice(notice) {

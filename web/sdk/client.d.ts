@@ -97,7 +97,9 @@ export class Session {
   renew(): Promise<boolean>;
   logout(): void;
   campaigns(market?: string): Promise<Campaign[]>;
-  campaign(id: string, options?: { etag?: string; signal?: AbortSignal }): Promise<{ campaign: Campaign | null; etag: string }>;
+  /** With `version`, that of a `stage` event: past the browser's cache, and again until that version came, for two minutes at
+   * most. */
+  campaign(id: string, options?: { etag?: string; signal?: AbortSignal; version?: number }): Promise<{ campaign: Campaign | null; etag: string }>;
   me(campaign: string): Promise<Me>;
   start(campaign: string, number: number, options?: EndOptions): Promise<Round>;
   end(campaign: string, number: number, token: string, shakes: number, beats?: number[], options?: EndOptions): Promise<Result>;

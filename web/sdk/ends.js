@@ -83,7 +83,7 @@ export class Ends {
         afterMS = problem.retryAfterMS;
       }
       if (why === 'pending' || why === 'offline' || why === 'unreadable' || Date.now() - began > overMS) onWait?.(why);
-      if (await nap(backoff(tries, { afterMS }))) tries = 0; // a network that is back may stutter first
+      if (await nap(backoff(tries, { afterMS }), undefined, afterMS)) tries = 0; // a network that is back may stutter first
     }
   }
 

@@ -106,7 +106,7 @@ export class Notices {
         return;
       } catch (problem) {
         if (!(problem instanceof Problem) || !problem.passes) return;
-        await nap(backoff(tries, { baseMS: 1000, capMS: 60_000, afterMS: problem.retryAfterMS }));
+        await nap(backoff(tries, { baseMS: 1000, capMS: 60_000, afterMS: problem.retryAfterMS }), undefined, problem.retryAfterMS);
       }
     }
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Claims, connect, Session } from '../sdk/client.js';
-import { backoff } from '../sdk/http.js';
+import { backoff, nap } from '../sdk/http.js';
 import { events } from '../sdk/live.js';
 import { Notices } from '../sdk/notices.js';
 import { fake, json, problem, pusher, storage } from './fake.mjs';
@@ -337,6 +337,47 @@ test('without a stream it polls by way of caches, and tells only what has change
   const asked = calls.filter((c) => c.path.startsWith('/v1/campaigns/'));
   assert.ok(asked.every((c) => c.cache === 'default' && !('If-None-Match' in c.headers)), 'the browser and a CDN may answer');
   assert.ok(calls.filter((c) => c.path.startsWith('/v1/inbox')).every((c) => c.cache === 'no-store'), "nobody answers for what is one player's");
+});
+
+test('a version that an event told of is asked for past the cache, until it is there', async () => {
+  const versions = [3, () => problem(503, 'overloaded', { 'Retry-After': '1' }), 2, 4];
+  const asked = [];
+  const { session: s, calls } = await logged(() => {
+    asked.push(Date.now());
+    const next = versions.shift();
+    return typeof next === 'number' ? json(200, { id: 'demo', version: next, pool: {} }) : next();
+  });
+  const { campaign } = await s.campaign('demo', { version: 4 });
+  assert.equal(campaign.version, 4);
+  const mine = calls.filter((c) => c.path === '/v1/campaigns/demo');
+  assert.deepEqual(mine.map((c) => c.cache), Array(4).fill('no-cache'));
+  assert.ok(asked[2] - asked[1] >= 1000, `${asked[2] - asked[1]} ms after a 503 that asked for 1 s`);
+});
+
+test('a version that does not come is asked for some times, apart, and the newest that came is given', async () => {
+  const { setTimeout: real } = globalThis;
+  const waits = [];
+  let n = 0;
+  const { session: s, calls } = await logged(() => (++n > 3 ? problem(503, 'busy') : json(200, { id: 'demo', version: n === 2 ? 3 : 2, pool: {} })));
+  globalThis.setTimeout = (fn, ms, ...more) => (ms === 10_000 ? real(fn, ms, ...more) : (waits.push(ms), real(fn, 0, ...more))); // 10 s is the bound of a call
+  try {
+    assert.equal((await s.campaign('demo', { version: 9 })).campaign.version, 3);
+    assert.equal(calls.filter((c) => c.path === '/v1/campaigns/demo').length, 12);
+    assert.ok(new Set(waits).size > 6, 'each waits as long as it likes');
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});
+
+test('a network that is back ends a wait, but not the one that the server asked for', async () => {
+  const began = performance.now();
+  const online = () => setTimeout(() => dispatchEvent(new Event('online')), 20);
+  online();
+  assert.equal(await nap(5000), true);
+  online();
+  assert.equal(await nap(5000, undefined, 200), true);
+  const took = performance.now() - began;
+  assert.ok(took >= 200 && took < 2000, `${took} ms`);
 });
 
 test('a notice is shown in one of two tabs, once, and its receipt is sent again', async () => {
