@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -188,6 +189,30 @@ func TestRecorder_givesAFile(t *testing.T) {
 	got := js[recording](p, `kept.then(JSON.parse)`)
 	if got.Kind != "shaking" || !slices.Equal(got.Shakes, []int{9, 11}) || len(got.Samples) < 40 || len(got.Samples[0]) != 4 {
 		t.Errorf("got %q, %v, %d samples", got.Kind, got.Shakes, len(got.Samples))
+	}
+}
+
+// A phone whose clock is wrong, at a server that has no time to tell the time: rounds are as long as they are.
+func TestRound_onAPhoneWhoseClockIsWrong(t *testing.T) {
+	for name, seconds := range map[string]int{"fast": 40, "slow": -40} {
+		d := demo(t).door(t)
+		var r recorder
+		d.answer(r.hook(on("GET", "/v1/time", problem(503, "overloaded"))))
+		p := open(t, d, before(fmt.Sprintf(`const now = Date.now; Date.now = () => now() + %d000`, seconds)))
+		p.join(name)
+		p.live()
+		p.tap("go")
+		p.view("play")
+		began := time.Now()
+		if left := p.number("left-n"); left < 1 || left > 3 {
+			t.Errorf("%s: %d seconds left at the start, want 3", name, left)
+		}
+		p.shakes(5, roundMS)
+		p.view("result")
+		if took := time.Since(began); took < roundMS/2*time.Millisecond || took > (roundMS+2500)*time.Millisecond {
+			t.Errorf("%s: the round took %s", name, took)
+		}
+		p.played(r.last(t), 5, 16, demoChances-1)
 	}
 }
 

@@ -10,6 +10,7 @@ import { counted, kept, play } from './round.js';
 import { copy, share } from './share.js';
 import * as sound from './sound.js';
 import { languages, num, preferred, speak, spoken, t } from './text.js';
+import { Timing } from './timing.js';
 import { trace } from './trace.js';
 import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
 
@@ -275,8 +276,7 @@ class Page {
     lobby.opening(t('starting'));
     try {
       await asked;
-      const round = await this.#open();
-      await this.#play(round);
+      await this.#play(...(await this.#open()));
     } catch (problem) {
       this.#refuse(problem, (action) => this.#after(action));
     } finally {
@@ -285,23 +285,27 @@ class Page {
     }
   }
 
-  /** Starts the next round, or takes up the one that is open. */
+  /** Starts the next round, or takes up the one that is open. Gives it and when it was asked for and answered. */
   async #open() {
-    const onWait = () => lobby.opening(t('busy_t'));
+    const start = async (number) => {
+      const askedMS = performance.now();
+      const round = await this.session.start(this.campaign.id, number, { onWait: () => lobby.opening(t('busy_t')) });
+      return [round, { askedMS, answeredMS: performance.now() }];
+    };
     this.me ??= await this.session.me(this.campaign.id);
     try {
-      return await this.session.start(this.campaign.id, this.me.next_number, { onWait });
+      return await start(this.me.next_number);
     } catch (problem) {
-      if (problem.code === 'wrong_number') return this.session.start(this.campaign.id, problem.nextNumber, { onWait });
+      if (problem.code === 'wrong_number') return start(problem.nextNumber);
       if (problem.code !== 'round_open') throw problem;
       this.me = await this.session.me(this.campaign.id);
       if (!this.me.open_round) throw problem;
-      return this.me.open_round;
+      return [this.me.open_round];
     }
   }
 
-  async #play(round) {
-    const { shakes, beats } = await play(round, this.session.clock, this.rain);
+  async #play(round, told) {
+    const { shakes, beats } = await play(round, this.session.clock, this.rain, told);
     this.#ending();
     await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
   }
@@ -310,7 +314,7 @@ class Page {
   async #resume(round) {
     this.busy = true;
     try {
-      if (Date.parse(round.ends_at) > this.session.clock.now()) return await this.#play(round);
+      if (new Timing(round, this.session.clock).leftMS) return await this.#play(round);
       const { shakes, beats } = counted(kept(round));
       this.#ending();
       await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));

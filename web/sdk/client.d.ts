@@ -51,14 +51,18 @@ export class Problem extends Error {
 }
 
 export interface Clock {
-  /** Measures anew with so many samples. */
+  /** Measures anew with so many samples. Those that do not come now are asked for later on, for some minutes. */
   sync(samples?: number): Promise<Clock>;
   /** The server's time now, in ms since 1970. */
   now(): number;
   /** What the server's clock is ahead of the device's. */
   readonly offsetMS: number;
-  /** The most by which now() was wrong when it was measured. */
+  /** The most by which now() was wrong when it was measured; Infinity while it is the device's time. */
   readonly errorMS: number;
+  /** Whether it was measured. */
+  readonly exact: boolean;
+  /** Whether the server's time is known, measured or by what other answers tell. */
+  readonly known: boolean;
 }
 
 export interface EndOptions {

@@ -206,7 +206,13 @@ export class Session {
    * times; onWait hears of them. */
   async start(campaign, number, { onWait } = {}) {
     const path = `/v1/campaigns/${encodeURIComponent(campaign)}/rounds/${number}`;
-    return persist(async () => (await this.call('PUT', path)).body, { tries: startTries, capMS: 4000, onWait });
+    const open = async () => {
+      const from = performance.now();
+      const { body } = await this.call('PUT', path);
+      this.clock.heard(Date.parse(body?.starts_at), Infinity, from, performance.now()); // it may have been open for longer
+      return body;
+    };
+    return persist(open, { tries: startTries, capMS: 4000, onWait });
   }
 
   end(campaign, number, token, shakes, beats, options) {

@@ -29,6 +29,9 @@ export class Door {
     this.fetch = fetcher;
   }
 
+  /** Told of the server's time in an answer that no cache has kept, and when it was asked for and came, by performance.now(). */
+  onDate() {}
+
   /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. What is the same for everybody
    * (shared) may come from a cache of the browser or of a CDN, and is asked for again the way those know; past them with
    * cache 'no-cache'. */
@@ -40,10 +43,12 @@ export class Door {
     const cancel = () => stop.abort();
     signal?.addEventListener('abort', cancel);
     const timer = setTimeout(cancel, answerMS);
+    const from = performance.now();
     try {
       const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache, credentials: 'omit' });
+      const came = performance.now();
       const text = await answer.text();
-      return this.#read(answer, text);
+      return this.#read(answer, text, () => cache === 'no-store' && this.onDate(Date.parse(answer.headers.get('Date') ?? ''), from, came));
     } catch (err) {
       if (err instanceof Problem) throw err;
       signal?.throwIfAborted();
@@ -54,7 +59,7 @@ export class Door {
     }
   }
 
-  #read(answer, text) {
+  #read(answer, text, ourTime) {
     const retryAfterMS = 1000 * (Number(answer.headers.get('Retry-After')) || 0);
     const unreadable = () => new Problem(0, { code: 'unreadable', detail: `${answer.status} ${answer.headers.get('Content-Type') ?? ''}` }, retryAfterMS);
     let body = null;
@@ -65,6 +70,7 @@ export class Door {
     }
     // Only a problem of ours says something about the call; anybody on the way can answer with a 403.
     const ours = (answer.headers.get('Content-Type') ?? '').startsWith('application/problem+json') && typeof body?.code === 'string';
+    if (body && (ours || answer.status < 400)) ourTime();
     if (answer.status >= 400) throw ours ? new Problem(answer.status, body, retryAfterMS) : unreadable();
     return { status: answer.status, headers: answer.headers, body, retryAfterMS };
   }

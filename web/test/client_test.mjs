@@ -290,6 +290,53 @@ test('the clock does not jump with the device\'s, and is measured anew after a s
   }
 });
 
+const dated = (answer, at) => (answer.headers.set('Date', new Date(at).toUTCString()), answer);
+
+test('a clock that can not be measured goes by what other answers tell, and is measured as soon as it can be', async () => {
+  for (const ahead of [40_000, -40_000]) {
+    const server = () => Date.now() + ahead;
+    const asked = [];
+    const { session: s } = await logged((call) => {
+      if (call.path !== '/v1/time') return dated(json(200, {}), server());
+      asked.push(performance.now());
+      return asked.length < 3 ? problem(503, 'overloaded', { 'Retry-After': '1' }) : json(200, { server_time: new Date(server()).toISOString() });
+    });
+    const off = () => Math.abs(s.clock.now() - server());
+    assert.ok(!s.clock.known && off() > 39_000);
+    await s.clock.sync(2);
+    assert.equal(asked.length, 1, 'who is told to wait asks no more now');
+    await s.me('demo');
+    assert.ok(s.clock.known && !s.clock.exact && off() <= 1000, `${off()} ms off by a Date`);
+    await until(() => s.clock.exact);
+    assert.ok(off() < 50, `${off()} ms off`);
+    await until(() => asked.length === 4);
+    for (const i of [1, 2]) assert.ok(asked[i] - asked[i - 1] >= 1000, 'the server asked for 1 s');
+    await s.me('demo');
+    assert.ok(off() < 50, 'a Date is not taken for a sample');
+  }
+});
+
+test('the time in what caches keep, and what is not ours, tells nothing of the clock', async () => {
+  const long = Date.now() - 3600_000;
+  const { session: s } = await logged((call) => (call.path.endsWith('/me') ? dated(new Response('<html>', { status: 200 }), long) : dated(json(200, { campaigns: [], id: 'demo' }), long)));
+  await s.campaign('demo');
+  await s.me('demo').catch(() => {});
+  assert.ok(!s.clock.known && Math.abs(s.clock.offsetMS) < 5);
+});
+
+test('samples that never come are asked for some times, and no more', async () => {
+  const { setTimeout: real } = globalThis;
+  const { session: s, calls } = await logged(() => problem(503, 'busy'));
+  globalThis.setTimeout = (fn, ms, ...more) => real(fn, ms === 10_000 ? ms : 0, ...more);
+  try {
+    await Promise.all([s.clock.sync(), s.clock.sync()]);
+    await new Promise((resolve) => real(resolve, 300));
+    assert.equal(calls.filter((c) => c.path === '/v1/time').length, 5 + 5 + 20);
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});
+
 test('the stream is parsed however it is cut', async () => {
   const text = ': hello\r\n\r\nid: 7\r\nevent: pool\r\ndata: {"left":\r\ndata: 1}\r\n\r\nevent: stage\ndata: {}\n\n\nid: 8\rdata: é\r\rdata: lost';
   const bytes = new TextEncoder().encode(text);
