@@ -52,7 +52,7 @@ func (p *phone) pair(name string) {
 
 // stages shows every view and every state one after the other, without playing; each is what people see.
 var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live", "over", "from_app",
-	"session_expired", "rate_limited", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
+	"session_expired", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
 
 func (p *phone) stage(name string) {
 	p.t.Helper()

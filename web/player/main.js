@@ -4,8 +4,9 @@ import { Claims, Notices, Problem, Session } from '../sdk/client.js';
 import * as board from './board.js';
 import * as lobby from './lobby.js';
 import { permit } from './motion.js';
+import { patiently } from './patience.js';
 import { Rain } from './rain.js';
-import { refuse, refused, retell, wait } from './refusal.js';
+import { goOn, refuse, refused, retell, wait } from './refusal.js';
 import { counted, kept, play } from './round.js';
 import { copy, share } from './share.js';
 import * as sound from './sound.js';
@@ -16,11 +17,20 @@ import { $, countTo, figure, say, show, toast, translate, view } from './view.js
 
 const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
+const firstMS = 2000; // what the first view waits for the clock at most
+const firstTries = 40; // to open the page: about ten minutes, then its button asks
+const loginTries = 6;
+const openTries = 3; // of some tries each: a round is not to start when nobody waits for it any more
 const notLiveMS = 3000; // how long somebody who was told so stays with it at least, and how often we look again
 const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
 
 /** Whether a provider's players come by its app alone; those of dev type a name. */
 const fromApp = (provider) => Boolean(provider) && provider !== 'dev';
+
+/** Waits until somebody looks. */
+async function seen() {
+  while (document.visibilityState !== 'visible') await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+}
 
 const apart = (ms) => new Promise((resolve) => setTimeout(resolve, ms * Math.random()));
 
@@ -43,22 +53,30 @@ class Page {
     this.#listen();
     performance.mark('shake-interactive');
     this.#booted();
-    try {
-      const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
-      await this.#load(id);
-      await this.#admit(told);
-    } catch (problem) {
-      return this.#refuse(problem, () => {
-        if (problem.status !== 401) this.#tellAgain();
-        location.reload();
-      });
-    }
+    const measured = this.session.clock.sync(1);
+    await this.#come(told);
+    await Promise.race([measured, new Promise((resolve) => setTimeout(resolve, firstMS))]);
     setInterval(() => this.#tick(), 200);
     setInterval(() => this.session.clock.sync(3), 300_000);
     if (this.session.token) await this.#enter();
     else this.#settleView();
     this.#follow();
     this.session.clock.sync(); // more samples, now that the page stands
+  }
+
+  /** Asks for what the first view needs until it is there. Where asking again would not help, a button does it. */
+  async #come(told) {
+    for (;;) {
+      try {
+        return await patiently(async () => {
+          if (!this.campaign) await this.#load(await this.#which());
+          await this.#admit(told);
+        }, { tries: firstTries, show: goOn });
+      } catch (problem) {
+        await new Promise((resolve) => this.#refuse(problem, resolve));
+        if (problem.status === 401) told = null; // it is over: on as a visitor
+      }
+    }
   }
 
   /** It has all its files, so boot.js need not count any more. */
@@ -276,7 +294,8 @@ class Page {
     lobby.opening(t('starting'));
     try {
       await asked;
-      await this.#play(...(await this.#open()));
+      const open = await patiently(() => this.#open(), { tries: openTries, show: goOn, worth: ({ status }) => status > 0, ready: seen });
+      await this.#play(...open);
     } catch (problem) {
       this.#refuse(problem, (action) => this.#after(action));
     } finally {
@@ -529,7 +548,7 @@ class Page {
     if (!name) return $('nick').focus();
     $('join-go').disabled = true;
     try {
-      await this.session.login({ provider: 'dev', credential: name, market: this.campaign.market });
+      await patiently(() => this.session.login({ provider: 'dev', credential: name, market: this.campaign.market }), { tries: loginTries, show: goOn });
       await this.#enter();
       this.#follow();
     } catch (problem) {

@@ -19,7 +19,7 @@ const states = {
   from_app: ['s-key', 'back'],
   unauthorized: ['s-key', 'login', 'logged_out'],
   session_expired: ['s-key', 'login', 'logged_out'],
-  rate_limited: ['s-crowd', 'retry'],
+  rate_limited: ['s-crowd', 'retry', 'busy'], // a whole market may be over its rate: that is nobody's fault here
   offline: ['s-cut', 'retry'],
   unreadable: ['s-cut', 'retry', 'offline'],
   kept: ['s-cut', null],
@@ -34,7 +34,7 @@ const waits = { offline: 'kept', unreadable: 'kept', pending: 'pending', busy: '
 
 let shown = null;
 let waiting = false;
-let act = () => {};
+let act = null;
 
 /** Shows the state of a code. does(action) is told when its button is pressed: back, to_board, retry or login. */
 export function refuse(code, does) {
@@ -43,7 +43,16 @@ export function refuse(code, does) {
 
 /** Shows why an end has no answer yet. It goes by itself. */
 export function wait(code) {
-  present(waits[code] ?? 'busy', () => {}, true);
+  present(waits[code] ?? 'busy', null, true);
+}
+
+/** Shows why a question has no answer yet. It goes on by itself; now() asks at once. */
+export function goOn(code, now) {
+  present(code in states ? code : 'error', () => {
+    $('refusal-go').setAttribute('aria-disabled', 'true'); // until it is answered
+    act = () => {};
+    now();
+  }, true);
 }
 
 /** The code whose state was shown last. */
@@ -68,9 +77,11 @@ function write() {
   $('refusal').dataset.code = shown;
   $('refusal-art').firstElementChild.setAttribute('href', `#${art}`);
   $('refusal-h').textContent = t(`${words}_t`);
-  $('refusal-text').textContent = t(`${words}_x`) + (waiting && action ? ` ${t('trying')}.` : '');
-  $('refusal-go').hidden = waiting || !action;
-  $('refusal-go').textContent = action ? t(action) : '';
+  const text = t(`${words}_x`);
+  $('refusal-text').textContent = waiting && action ? `${text}${/[。！]$/.test(text) ? '' : ' '}${t('trying')}` : text;
+  $('refusal-go').hidden = !act || !action;
+  $('refusal-go').textContent = action ? t(waiting ? 'retry' : action) : '';
+  $('refusal-go').removeAttribute('aria-disabled');
 }
 
-$('refusal-go').addEventListener('click', () => act(states[shown][1]));
+$('refusal-go').addEventListener('click', () => act?.(states[shown][1]));
