@@ -291,6 +291,54 @@ func TestNotice_inThePlayersLanguage(t *testing.T) {
 	}
 }
 
+// Notices that come together are shown one after the other, and have their receipts when they were.
+func TestNotices_comeTogether(t *testing.T) {
+	d := demo(t).door(t)
+	var mu sync.Mutex
+	var receipts []time.Time
+	var came time.Time
+	d.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case r.URL.Path == "/v1/live":
+			problem(404, "not_found")(w, r)
+		case strings.HasSuffix(r.URL.Path, "/receipt"):
+			receipts = append(receipts, time.Now())
+			w.WriteHeader(http.StatusNoContent)
+		case r.URL.Path == "/v1/inbox":
+			var list []string
+			for i := range 4 {
+				list = append(list, fmt.Sprintf(`{"id":"n%d","kind":"win","campaign":"demo","round":"demo.1.1.tea.%d","title":"x","body":"",
+					"params":{"coins":"10"},"at":"2026-11-11T12:00:00.000Z","receipted_at":null}`, i, i))
+			}
+			if came.IsZero() {
+				came = time.Now()
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"notices":[`+strings.Join(list, ",")+`],"next":null}`)
+		default:
+			return false
+		}
+		return true
+	})
+	p := open(t, d)
+	p.join("tea")
+	p.until(`document.getElementById('toast-body').textContent === '10 coins are in your wallet.'`)
+	p.until(`document.getElementById('toast-title').textContent === '3 wins are booked' && document.getElementById('toast-body').textContent === '30 coins are in your wallet.'`)
+	mu.Lock()
+	if n := len(receipts); n != 1 || receipts[0].Sub(came) < time.Second {
+		t.Errorf("%d receipts before the others were shown, want that of the first, after a second", n)
+	}
+	mu.Unlock()
+	p.until(`document.getElementById('toast').hidden`)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(receipts) != 4 {
+		t.Errorf("%d receipts, want 4", len(receipts))
+	}
+}
+
 // A company's app hands its player's credential over behind the #.
 func TestLogin_byTheAddress(t *testing.T) {
 	d := demo(t).door(t)

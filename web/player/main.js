@@ -13,7 +13,7 @@ import * as sound from './sound.js';
 import { languages, num, preferred, speak, spoken, t } from './text.js';
 import { Timing } from './timing.js';
 import { trace } from './trace.js';
-import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
+import { $, countTo, figure, say, show, toast, toastWin, translate, view } from './view.js';
 
 const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
@@ -271,10 +271,10 @@ class Page {
     if (this.campaign.version < version) this.told = 0; // the next stream tells it again
   }
 
+  /** Tells whether somebody can have read it. */
   #notice(notice) {
-    if (notice.kind === 'win' && notice.params) toast(t('notice_title'), t('notice_body', { n: notice.params.coins }));
-    else toast(notice.title, notice.body);
     this.#drop(notice.round);
+    return notice.kind === 'win' && notice.params ? toastWin(Number(notice.params.coins)) : toast(notice.title, notice.body);
   }
 
   #drop(round) {

@@ -141,7 +141,8 @@ export class Claims {
 
 /** Shows each notice once, also across tabs and reloads, and sends its receipt when it was shown. */
 export class Notices {
-  constructor(session: Session, show: (notice: Notice) => void);
+  /** `show` may give a promise: false where nobody can have read it, so that it is shown when it comes again. */
+  constructor(session: Session, show: (notice: Notice) => unknown);
   take(notice: Notice): Promise<boolean>;
   close(): void;
 }

@@ -445,6 +445,44 @@ test('a notice is shown in one of two tabs, once, and its receipt is sent again'
   await until(() => receipts >= 2);
 });
 
+test('a notice has its receipt when it was really shown, and is the next tab\'s when this one goes before', async () => {
+  const receipts = [];
+  const { session: s, keep } = await logged((call) => (call.path.endsWith('/receipt') ? (receipts.push(call.path), new Response(null, { status: 204 })) : json(404)));
+  const other = new Session({ url: 'http://shake', fetch: s.door.fetch, storage: keep });
+  other.resume();
+  const shown = [];
+  const turns = [];
+  const queue = (tab) => (notice) => (shown.push(`${tab} ${notice.id}`), new Promise((turn) => turns.push(turn)));
+  const [one, two] = [new Notices(s, queue('one')), new Notices(other, queue('two'))];
+  const notice = { id: 'n7', receipted_at: null };
+  const first = one.take(notice);
+  await until(() => shown.length === 1);
+  assert.equal(await two.take(notice), false, 'it waits in the other tab');
+  assert.equal(await one.take(notice), false, 'it waits here');
+  await sleep(100);
+  assert.deepEqual([shown, receipts], [['one n7'], []]);
+  turns[0](false); // nobody could read it
+  assert.equal(await first, false);
+  const again = two.take(notice);
+  await until(() => shown.length === 2);
+  assert.deepEqual(receipts, []);
+  turns[1](true);
+  assert.equal(await again, true);
+  await until(() => receipts.length === 1);
+  await one.take(notice);
+  assert.deepEqual(shown, ['one n7', 'two n7']);
+  await until(() => receipts.length === 2); // a lost one is sent again
+  const third = one.take({ id: 'n8', receipted_at: null });
+  await until(() => shown.length === 3);
+  one.close(); // with its page
+  const fourth = two.take({ id: 'n8', receipted_at: null });
+  await until(() => shown.length === 4);
+  turns[2](true);
+  turns[3](true);
+  assert.deepEqual([await third, await fourth], [false, true]);
+  two.close();
+});
+
 test('with 40 % of pushes and 40 % of receipts lost, notices reach the player and none is shown twice', async () => {
   const many = 180; // within what Notices remembers
   const server = pusher(many, { loses: 0.4, pushes: 14, everyMS: 120, seed: 7 });

@@ -103,4 +103,6 @@ export default {
   error_t: 'That went wrong',
   error_x: 'Something on our side is not right. Your coins are safe.',
   trying: 'This page keeps trying by itself.',
+  notices_title_one: '{n} win is booked',
+  notices_title_other: '{n} wins are booked',
 };

@@ -103,4 +103,6 @@ export default {
   error_t: 'Ada yang salah',
   error_x: 'Ada masalah di pihak kami. Koinmu aman.',
   trying: 'Halaman ini terus mencoba sendiri.',
+  notices_title_one: '{n} kemenangan tercatat',
+  notices_title_other: '{n} kemenangan tercatat',
 };

@@ -103,4 +103,6 @@ export default {
   error_t: 'Algo deu errado',
   error_x: 'O problema é do nosso lado. Suas moedas estão seguras.',
   trying: 'A página continua tentando sozinha.',
+  notices_title_one: '{n} prêmio registrado',
+  notices_title_other: '{n} prêmios registrados',
 };

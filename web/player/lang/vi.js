@@ -103,4 +103,6 @@ export default {
   error_t: 'Có lỗi xảy ra',
   error_x: 'Lỗi ở phía chúng tôi. Xu của bạn vẫn an toàn.',
   trying: 'Trang này sẽ tự thử lại.',
+  notices_title_one: 'Đã ghi nhận {n} phần thưởng',
+  notices_title_other: 'Đã ghi nhận {n} phần thưởng',
 };

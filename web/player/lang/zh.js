@@ -103,4 +103,6 @@ export default {
   error_t: '出了点问题',
   error_x: '是我们这边的问题，你的金币很安全。',
   trying: '页面会自动重试。',
+  notices_title_one: '{n} 笔奖励已入账',
+  notices_title_other: '{n} 笔奖励已入账',
 };
