@@ -52,7 +52,7 @@ func (p *phone) pair(name string) {
 
 // stages shows every view and every state one after the other, without playing; each is what people see.
 var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live", "over", "from_app",
-	"session_expired", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
+	"session_expired", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy", "wait-late"}
 
 func (p *phone) stage(name string) {
 	p.t.Helper()
@@ -62,7 +62,8 @@ func (p *phone) stage(name string) {
 		const { refuse, wait } = await import(from.replace('main.js', 'refusal.js'));
 		document.body.dataset.stage = name === 'live' ? 'live' : 'warmup';
 		document.getElementById('go').hidden = name !== 'live';
-		if (name.startsWith('wait-')) wait(name.slice(5));
+		if (name === 'wait-late') wait('offline', () => 0);
+		else if (name.startsWith('wait-')) wait(name.slice(5), () => 29000);
 		else if (document.getElementById(name)?.matches('.view')) show(name);
 		else if (name === 'live') show('lobby');
 		else refuse(name, () => {});

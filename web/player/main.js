@@ -153,8 +153,9 @@ class Page {
   /** Logged in: takes up whatever was left open. */
   async #enter() {
     await this.#standing();
-    const left = this.session.ends.resume({ onWait: (why) => this.#waiting(why) });
-    const mine = left.find((end) => end.campaign === this.campaign.id);
+    let mine;
+    const left = this.session.ends.resume({ onWait: (why) => this.#waiting(why, mine?.until) });
+    mine = left.find((end) => end.campaign === this.campaign.id);
     for (const end of left) if (end !== mine) end.result.catch(() => {});
     if (mine) {
       this.busy = true;
@@ -326,7 +327,13 @@ class Page {
   async #play(round, told) {
     const { shakes, beats } = await play(round, this.session.clock, this.rain, told);
     this.#ending();
-    await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+    await this.#send(round, shakes, beats);
+  }
+
+  async #send(round, shakes, beats) {
+    const late = this.campaign.late_seconds;
+    const until = late >= 0 ? Date.parse(round.ends_at) + late * 1000 : undefined;
+    await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why, until), until }));
   }
 
   /** A round that was open when the page was loaded: there is still time, or what was counted is sent. */
@@ -336,7 +343,7 @@ class Page {
       if (new Timing(round, this.session.clock).leftMS) return await this.#play(round);
       const { shakes, beats } = counted(kept(round));
       this.#ending();
-      await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+      await this.#send(round, shakes, beats);
     } finally {
       this.busy = false;
     }
@@ -346,8 +353,10 @@ class Page {
     figure($('left-n'), '0');
   }
 
-  #waiting(why) {
-    wait(why);
+  /** Tells why an end has no answer yet, and how long it still counts, where that is known. */
+  #waiting(why, until) {
+    const { clock } = this.session;
+    wait(why, until && clock.known ? () => until - clock.now() : null);
   }
 
   async #answered(answer) {

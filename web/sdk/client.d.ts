@@ -6,7 +6,7 @@ export interface Pool { funded: number; left: number; open: boolean }
 
 export interface Campaign {
   id: string; game: string; market: string; name: string; stage: Stage; version: number;
-  warmup_at: string; starts_at: string; ends_at: string; round_seconds: number; chances: number;
+  warmup_at: string; starts_at: string; ends_at: string; round_seconds: number; late_seconds: number; chances: number;
   pool: Pool; assets: Record<string, string>;
 }
 
@@ -68,6 +68,8 @@ export interface Clock {
 export interface EndOptions {
   /** Told, again and again, why there is no answer yet: `pending`, `offline`, `busy` and others. */
   onWait?(why: string): void;
+  /** Kept with a stored end: until when it counts, in ms since 1970 by the server's time. */
+  until?: number;
 }
 
 export interface Handlers {
@@ -91,8 +93,8 @@ export class Session {
   readonly expiresAt: number;
   readonly clock: Clock;
   readonly ends: {
-    pending(): { campaign: string; number: number; token: string; body: string; at: number; key: string }[];
-    resume(options?: EndOptions): { campaign: string; number: number; result: Promise<Result> }[];
+    pending(): { campaign: string; number: number; token: string; body: string; at: number; until?: number; key: string }[];
+    resume(options?: EndOptions): { campaign: string; number: number; until?: number; result: Promise<Result> }[];
   };
   login(login: Login): Promise<this>;
   /** Takes up the session that is stored. Tells whether there was one that still holds. */

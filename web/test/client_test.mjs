@@ -72,12 +72,12 @@ test('what is not ours on the way is a wait: the end stays stored and goes on be
 
 test('an end that an earlier page left is sent by the next one, with its body', async () => {
   const keep = storage();
-  keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now() }));
+  keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now(), until: 7 }));
   keep.setItem('shake.end.bob/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'B', body: '{}', at: Date.now() }));
   keep.setItem('shake.end.ann/demo/1', JSON.stringify({ campaign: 'demo', number: 1, token: 'O', body: '{}', at: Date.now() - 30 * 24 * 3600_000 }));
   const { session: s, ends } = await logged(() => json(200, { ...result, number: 3 }), keep);
   const left = s.ends.resume();
-  assert.deepEqual(left.map((one) => [one.campaign, one.number]), [['demo', 3]], 'mine, and none that is a month old');
+  assert.deepEqual(left.map((one) => [one.campaign, one.number, one.until]), [['demo', 3, 7]], 'mine, and none that is a month old');
   assert.equal((await left[0].result).number, 3);
   assert.equal(ends()[0].body, '{"token":"R","shakes":9}');
 });
