@@ -153,12 +153,11 @@ func TestRefusal_forReal(t *testing.T) {
 	p.tap("go")
 	p.view("result")
 	p.tap("again")
-	p.refused("no_chances")
-	p.tap("refusal-go")
-	p.live()
-	p.tap("go") // the server says it too
-	p.refused("no_chances")
-	p.tap("refusal-go")
+	p.view("lobby") // with what was won and the board, and no button that leads nowhere
+	p.until(`!document.getElementById('spent').hidden && document.getElementById('go').hidden && !document.getElementById('lobby-board').hidden`)
+	if won, want := p.number("spent-coins"), p.number("result-total"); won != want {
+		t.Errorf("shows %d coins, want %d", won, want)
+	}
 	p.within(2*patience, `document.body.dataset.view === 'closed'`)
 	p.within(2*patience, `document.body.dataset.stage === 'settled'`)
 	p.within(2*patience, `document.body.dataset.view === 'lobby'`) // the next run warms up by itself

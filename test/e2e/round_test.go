@@ -89,6 +89,12 @@ func TestRound_byMotion(t *testing.T) {
 	if p.number("result-rank") < 1 {
 		t.Error("no rank")
 	}
+	p.do(chromedp.Navigate(d.URL))
+	p.live()
+	p.until(`document.querySelector('#lobby-board li.me')`) // it stands in the lobby, too
+	if rows := js[int](p, `document.querySelectorAll('#lobby-board li').length`); rows > 4 {
+		t.Errorf("the lobby has %d rows of the board, want three and one's own", rows)
+	}
 }
 
 func TestRound_byTouchAndAgain(t *testing.T) {

@@ -4,6 +4,7 @@ import { Claims, Notices, Problem, Session } from '../sdk/client.js';
 import * as board from './board.js';
 import * as lobby from './lobby.js';
 import { permit } from './motion.js';
+import { idOf } from './name.js';
 import { patiently } from './patience.js';
 import { Rain } from './rain.js';
 import { goOn, refuse, refused, retell, wait } from './refusal.js';
@@ -17,6 +18,7 @@ import { $, countTo, figure, say, show, toast, toastWin, translate, view } from 
 
 const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
+const lobbyTurns = 3; // before and between rounds it is looked at less often
 const firstMS = 2000; // what the first view waits for the clock at most
 const firstTries = 40; // to open the page: about ten minutes, then its button asks
 const loginTries = 6;
@@ -135,15 +137,18 @@ class Page {
   #know(campaign) {
     if (campaign.version < this.campaign?.version) return;
     const another = this.campaign && campaign.starts_at !== this.campaign.starts_at;
+    const more = this.campaign && campaign.chances !== this.campaign.chances;
     this.campaign = campaign;
     $('win-text').textContent = campaign.assets?.prize || t('win_text');
     lobby.pool(campaign.pool);
     if (another) this.#newRun();
+    else if (more && this.session.token) this.#standing();
   }
 
   async #newRun() {
     this.result = null;
     this.board = { final: false, entries: [], me: null };
+    this.boarded = false;
     board.draw(this.board);
     if (!this.session.token) return;
     await this.#standing();
@@ -191,10 +196,22 @@ class Page {
     show('lobby');
     trace('lobby').start();
     this.here = true;
+    this.#lobbyBoard();
+  }
+
+  /** Where the player stands: who opens the page in the middle of the show, and who comes back from a round. When it begins
+   * nobody stands anywhere. */
+  async #lobbyBoard() {
+    if ($('lobby-board').hidden || this.boarded) return;
+    this.boarded = true;
+    await apart(spreadMS);
+    await this.#loadBoard();
   }
 
   #draw() {
-    if (this.campaign) lobby.draw(this.campaign, this.me, this.session.clock.now(), !this.session.token);
+    if (!this.campaign) return;
+    lobby.draw(this.campaign, this.me, this.session.clock.now(), !this.session.token);
+    board.draw(this.board); // it may be longer or shorter now
   }
 
   /** Lets a visitor in: by a name, or by the app alone. */
@@ -253,8 +270,11 @@ class Page {
       },
     });
     clearInterval(this.boarding);
+    let turn = 0;
     this.boarding = setInterval(() => {
-      const seen = (view() === 'result' || view() === 'closed') && document.visibilityState === 'visible';
+      turn++;
+      const shows = view() === 'lobby' ? !$('lobby-board').hidden && turn % lobbyTurns === 0 : ['result', 'closed'].includes(view());
+      const seen = shows && document.visibilityState === 'visible';
       if (seen && !this.board.final && !this.boardComes && this.session.token) this.#loadBoard();
     }, boardEveryMS * (0.8 + 0.4 * Math.random()));
   }
@@ -378,7 +398,7 @@ class Page {
     this.#drawResult();
     $('claim').hidden = true;
     show('result');
-    say(t('say_result', { coins, total, left }));
+    say(`${t('say_won', { n: coins })} ${t('say_total', { n: total })} ${t('chances', { n: left })}`);
     if (coins) this.rain.burst(Math.min(40, 8 + coins), innerWidth / 2, innerHeight * 0.35);
     sound.win(coins > 0);
     this.#loadBoard();
@@ -401,7 +421,7 @@ class Page {
 
   #again() {
     const live = lobby.stageOf(this.campaign, this.session.clock.now()) === 'live';
-    $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : live ? 'back' : 'to_board');
+    $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : 'to_board');
   }
 
   /** Looks after wins that the wallet does not show in time: their claims are sent, and the player reads what came of it. */
@@ -499,8 +519,7 @@ class Page {
         show('lobby');
         trace('lobby').start();
         this.#go();
-      } else if (live) refuse('no_chances', (action) => this.#after(action));
-      else this.#settleView();
+      } else this.#settleView();
     });
     for (const id of ['share', 'result-share', 'closed-share']) $(id).addEventListener('click', () => share(this.campaign.id));
     $('claim-copy').addEventListener('click', () => copy($('claim-code').textContent));
@@ -546,12 +565,8 @@ class Page {
     return true;
   }
 
-  /** Names are for the board, and ids there have plain letters: accents are dropped, other scripts get a number. */
   async #join() {
-    const typed = $('nick').value.trim();
-    const plain = typed.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/g, 'd').replace(/Đ/g, 'D');
-    let name = plain.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '');
-    if (!name && /\p{L}/u.test(typed)) name = `player-${[...typed].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 99991, 7)}`;
+    const name = idOf($('nick').value);
     $('nick-error').textContent = name ? '' : t('nickname_error');
     $('nick').setAttribute('aria-invalid', String(!name));
     if (!name) return $('nick').focus();
