@@ -3,9 +3,9 @@
 import { num, t } from './text.js';
 import { $ } from './view.js';
 
-/** Draws a board into every place for it. */
+/** Draws a board into every place for it; one that is short has a number of rows, and the player's own. */
 export function draw({ final, entries, me }) {
-  for (const place of document.querySelectorAll('[data-board]')) place.replaceChildren(...parts(final, entries, me));
+  for (const place of document.querySelectorAll('[data-board]')) place.replaceChildren(...parts(final, entries.slice(0, Number(place.dataset.board) || entries.length), me));
   $('result-rank').textContent = me ? `#${num(me.rank)}` : '–';
 }
 
