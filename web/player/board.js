@@ -24,7 +24,7 @@ function parts(final, entries, me) {
 
 function row(entry, mine) {
   const li = make('li', mine ? 'me' : '');
-  li.append(make('span', 'rank figure', num(entry.rank)), make('span', 'name', mine ? `${entry.name} (${t('you')})` : entry.name), make('span', 'figure', num(entry.coins)));
+  li.append(make('span', 'rank figure', num(entry.rank)), make('bdi', 'name', mine ? `${entry.name} (${t('you')})` : entry.name), make('span', 'figure', num(entry.coins)));
   return li;
 }
 
