@@ -101,7 +101,7 @@ func TestFigures_areRead(t *testing.T) {
 	p.live()
 	const heard = `(() => {
 		const read = (node) => node.nodeType === 3 ? node.data : node.ariaHidden === 'true' || node.hidden ? '' : [...node.childNodes].map(read).join('|');
-		return [...document.querySelectorAll('#lobby .figure:not([aria-hidden])')].filter((el) => read(el).replaceAll('|', '') !== el.dataset.text || /\d\|\d/.test(read(el))).map((el) => el.id + ': ' + read(el));
+		return [...document.querySelectorAll('#lobby .figure:not([aria-hidden])')].filter((el) => read(el).replaceAll('|', '') !== (el.dataset.text ?? el.textContent) || /\d\|\d/.test(read(el))).map((el) => el.id + ': ' + read(el));
 	})()`
 	if wrong := js[[]string](p, heard); len(wrong) > 0 {
 		t.Errorf("heard %v", wrong)
