@@ -122,7 +122,7 @@ func TestLive_tellsWhatIsAndWhatChanges(t *testing.T) {
 	for name, want := range map[string]string{
 		"pool":  `{"campaign":"demo","funded":10000,"left":10000,"open":true}`,
 		"stage": `{"campaign":"demo","stage":"live","version":`,
-		"board": `{"campaign":"demo","final":false,"entries":[{"rank":1,"user":"bob","name":"bob","coins":310},`,
+		"board": `{"campaign":"demo","final":false,"entries":[{"rank":1,"user":"bob","name":"Bob B.","coins":310},`,
 	} {
 		if !strings.HasPrefix(got[name].data, want) || got[name].id == "" {
 			t.Errorf("%s: got %+v, want %s", name, got[name], want)

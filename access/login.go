@@ -72,7 +72,7 @@ func (s *Server) postSession(c *gin.Context) {
 	provider := s.Providers[*body.Provider]
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.opts.LoginTimeout)
 	defer cancel()
-	user, err := provider.User(ctx, *body.Credential)
+	player, err := provider.Player(ctx, *body.Credential)
 	if errors.Is(err, ErrRefused) { // the reason is for whoever sets the provider up, not for whoever tries
 		httpapi.Fail(c, &httpapi.Problem{Code: httpapi.Unauthorized, Detail: "the provider does not vouch for this credential", Err: err})
 		return
@@ -81,7 +81,10 @@ func (s *Server) postSession(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	who := Session{User: user, Market: *body.Market}
+	if s.Names != nil {
+		s.Names.Tell(player.User, CleanName(player.Name))
+	}
+	who := Session{User: player.User, Market: *body.Market}
 	if body.Device != nil {
 		who.Device = *body.Device
 	}

@@ -15,8 +15,9 @@ import (
 // vouching is a provider that does what a test says.
 type vouching func(ctx context.Context, credential string) (string, error)
 
-func (v vouching) User(ctx context.Context, credential string) (string, error) {
-	return v(ctx, credential)
+func (v vouching) Player(ctx context.Context, credential string) (access.Player, error) {
+	user, err := v(ctx, credential)
+	return access.Player{User: user}, err
 }
 
 func renewal(token string) call {

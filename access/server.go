@@ -35,6 +35,7 @@ type Catalog interface {
 type Place struct {
 	Rank  int64
 	User  string
+	Name  string // what is shown, which is never the id by default
 	Coins int64
 }
 
@@ -129,6 +130,7 @@ type Deps struct {
 	Referee   Referee // nil: nobody judges
 	Sessions  *Sessions
 	Providers map[string]Provider
+	Names     *Names // nil: no provider tells names
 	Clock     clock.Clock
 	Log       *slog.Logger
 	Observer  Observer

@@ -146,9 +146,10 @@ func FuzzSessions_Check(f *testing.F) {
 func TestDev_givesAUserForAnyName(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"ann", "Ann", "ann lee", "añn", "{ann}", "a\nb", "a\x00b", "@ann", "ann@example.com", "王小明"} {
-		user, err := access.Dev{}.User(t.Context(), name)
-		if err != nil || !game.ValidUser(user) {
-			t.Errorf("%q: got %q, %v, want an id that can stand in a key", name, user, err)
+		player, err := access.Dev{}.Player(t.Context(), name)
+		user := player.User
+		if err != nil || !game.ValidUser(user) || player.Name != name {
+			t.Errorf("%q: got %+v, %v, want an id that can stand in a key, and the name as typed", name, player, err)
 		}
 		if other, taken := seen[user]; taken {
 			t.Errorf("%q and %q are the same user %q", name, other, user)

@@ -40,6 +40,7 @@ type campaignShape struct {
 	StartsAt     stamp             `json:"starts_at"`
 	EndsAt       stamp             `json:"ends_at"`
 	RoundSeconds float64           `json:"round_seconds"`
+	LateSeconds  float64           `json:"late_seconds"`
 	Chances      int64             `json:"chances"`
 	Pool         poolShape         `json:"pool"`
 	Assets       map[string]string `json:"assets"`
@@ -57,7 +58,7 @@ func campaignOf(c *game.Live, level inventory.Level, open bool, now time.Time) c
 	shape := campaignShape{
 		ID: c.ID, Game: c.Game, Market: c.Market, Name: c.Name, Stage: stage, Version: c.Version,
 		WarmupAt: stamp(c.WarmupAt), StartsAt: stamp(c.StartsAt), EndsAt: stamp(c.EndsAt),
-		RoundSeconds: float64(c.RoundMS) / 1000, Chances: c.Chances, Assets: c.Assets,
+		RoundSeconds: float64(c.RoundMS) / 1000, LateSeconds: float64(c.LateMS) / 1000, Chances: c.Chances, Assets: c.Assets,
 		Pool: poolShape{Funded: level.Funded, Left: level.Left, Open: open && (stage == game.StageWarmup || stage == game.StageLive)},
 	}
 	if shape.Assets == nil {
@@ -124,7 +125,7 @@ func meOf(m game.Me) meShape {
 type placeShape struct {
 	Rank  int64  `json:"rank"`
 	User  string `json:"user"`
-	Name  string `json:"name"` // what the page shows; platforms that know no names show the id
+	Name  string `json:"name"` // what the page shows
 	Coins int64  `json:"coins"`
 }
 
@@ -147,7 +148,7 @@ func boardOf(b Board) boardShape {
 }
 
 func placeOf(p Place) placeShape {
-	return placeShape{Rank: p.Rank, User: p.User, Name: p.User, Coins: p.Coins}
+	return placeShape(p)
 }
 
 type entryShape struct {

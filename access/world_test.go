@@ -234,7 +234,7 @@ func archived(run inventory.Run, user string, number int64) string {
 type boards struct{ err error }
 
 func (b *boards) Board(_ context.Context, c *game.Live, user string, limit int, around bool) (access.Board, error) {
-	places := []access.Place{{Rank: 1, User: "bob", Coins: 310}, {Rank: 2, User: "ann", Coins: 120}, {Rank: 3, User: "dora", Coins: 7}}
+	places := []access.Place{{Rank: 1, User: "bob", Name: "Bob B.", Coins: 310}, {Rank: 2, User: "ann", Name: "#7K3QX", Coins: 120}, {Rank: 3, User: "dora", Name: "Dóra", Coins: 7}}
 	board := access.Board{Final: c.SettledAt != nil, Entries: places[:min(limit, len(places))]}
 	if i := slices.IndexFunc(places, func(p access.Place) bool { return p.User == user }); i >= 0 {
 		board.Me = &places[i]

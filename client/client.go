@@ -114,6 +114,7 @@ type Campaign struct {
 	StartsAt     time.Time         `json:"starts_at"`
 	EndsAt       time.Time         `json:"ends_at"`
 	RoundSeconds float64           `json:"round_seconds"`
+	LateSeconds  float64           `json:"late_seconds"` // an end may come so long after its round's end
 	Chances      int64             `json:"chances"`
 	Pool         Pool              `json:"pool"`
 	Assets       map[string]string `json:"assets"`

@@ -8,8 +8,9 @@ import (
 // Message is one Kafka record.
 type Message struct {
 	Topic     string
-	Partition int32 // set by the bus
-	Offset    int64 // set by the bus
+	Partition int32     // set by the bus
+	Offset    int64     // set by the bus
+	At        time.Time // when it was written, as the log says; set by Scan
 	Key       string
 	Headers   map[string]string
 	Value     []byte
@@ -22,6 +23,7 @@ const (
 	HeaderReason   = "shake-reason"   // on dead letters: why
 	HeaderGroup    = "shake-group"    // on dead letters: who could not read it
 	HeaderOrigin   = "shake-origin"   // on dead letters: topic/partition/offset
+	HeaderAgain    = "shake-again"    // on dead letters that were sent again in vain: the letter that they were before
 )
 
 // Topics are the names of a namespace's topics.
@@ -62,6 +64,13 @@ type Log interface {
 	End(ctx context.Context, topic string, partition int32) (int64, error)
 	// Scan calls fn for each message from offset from (or the oldest kept one) up to, not including, to.
 	Scan(ctx context.Context, topic string, partition int32, from, to int64, fn func(Message) error) error
+}
+
+// DatedLog is a log that can be entered by time.
+type DatedLog interface {
+	Log
+	// OffsetAt is the offset of the first message that was written at a time or later, or End if there is none.
+	OffsetAt(ctx context.Context, topic string, partition int32, t time.Time) (int64, error)
 }
 
 // Group consumes a topic together with others of the same name.

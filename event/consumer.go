@@ -89,34 +89,36 @@ func (c *Consumer) apply(ctx context.Context, partition int32, entries []Entry) 
 
 // bury moves a message to the dead letters and tells a handler that has cursors.
 func (c *Consumer) bury(ctx context.Context, m Message, reason error) error {
-	letter := c.letter(m, reason)
+	letter := Letter(m, c.opts.DeadTopic, c.opts.Group, reason)
 	if err := c.insist(ctx, m.Partition, func() error { return c.dead.Produce(ctx, letter) }); err != nil {
 		return err
 	}
 	c.opts.Observer.Buried(c.opts.Group, m.Partition, reason)
 	c.opts.Log.Error("unreadable message moved to the dead letters", "group", c.opts.Group, "origin", letter.Headers[HeaderOrigin], "err", reason)
 	skipper, cares := c.handler.(Skipper)
-	source, position, placed := place(m)
+	source, position, placed := m.Place()
 	if !cares || !placed {
 		return nil
 	}
 	return c.insist(ctx, m.Partition, func() error { return skipper.SkipDead(ctx, source, position, reason.Error()) })
 }
 
-// letter is the message as it was, with what happened to it in its headers.
-func (c *Consumer) letter(m Message, reason error) Message {
+// Letter is a message for the dead letters: as it was, with what happened to it in its headers.
+func Letter(m Message, deadTopic, group string, reason error) Message {
 	headers := make(map[string]string, len(m.Headers)+3)
 	for k, v := range m.Headers {
 		headers[k] = v
 	}
 	headers[HeaderReason] = reason.Error()
-	headers[HeaderGroup] = c.opts.Group
-	headers[HeaderOrigin] = fmt.Sprintf("%s/%d/%d", m.Topic, m.Partition, m.Offset)
-	return Message{Topic: c.opts.DeadTopic, Key: m.Key, Headers: headers, Value: m.Value}
+	headers[HeaderGroup] = group
+	if _, again := headers[HeaderOrigin]; !again { // one that is buried anew comes from where it came from first
+		headers[HeaderOrigin] = fmt.Sprintf("%s/%d/%d", m.Topic, m.Partition, m.Offset)
+	}
+	return Message{Topic: deadTopic, Key: m.Key, Headers: headers, Value: m.Value}
 }
 
-// place reads whose entry a message is from what stands outside its value.
-func place(m Message) (s Source, p Position, ok bool) {
+// Place reads whose entry a message is from what stands outside its value.
+func (m Message) Place() (s Source, p Position, ok bool) {
 	s, err1 := ParseSource(m.Key)
 	p, err2 := ParsePosition(m.Headers[HeaderPosition])
 	return s, p, err1 == nil && err2 == nil

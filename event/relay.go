@@ -81,9 +81,19 @@ func NewRelay(outbox Outbox, log Producer, opts RelayOptions) *Relay {
 
 // Drain relays all that waits in one outbox, whoever has its lease.
 func (r *Relay) Drain(ctx context.Context, run Run, shard int) error {
+	return r.Carry(ctx, run, shard, func([]Entry) (bool, error) { return true, nil })
+}
+
+// Carry relays batch by batch, whoever has the lease, until nothing waits any more. carried hears of each batch that the
+// log has and the outbox has no more; it may take its time, and tells whether to go on.
+func (r *Relay) Carry(ctx context.Context, run Run, shard int, carried func(batch []Entry) (more bool, err error)) error {
 	var last Mark
 	for {
-		if n, err := r.once(ctx, run, shard, &last); err != nil || n == 0 {
+		batch, err := r.once(ctx, run, shard, &last)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		if more, err := carried(batch); err != nil || !more {
 			return err
 		}
 	}
@@ -127,7 +137,8 @@ func (r *Relay) leased(ctx context.Context, run Run, shard int, last *Mark) (int
 	if err != nil || !mine {
 		return 0, err
 	}
-	return r.once(ctx, run, shard, last)
+	batch, err := r.once(ctx, run, shard, last)
+	return len(batch), err
 }
 
 // once reads, sends and, when the log has them all, trims. With that it marks where the batch before ended: last
@@ -142,22 +153,22 @@ func (r *Relay) leased(ctx context.Context, run Run, shard int, last *Mark) (int
 //   - No fence above p's epoch stands before the offset, which would make p void. Openers drain the outbox before
 //     they fence, and entries were waiting in it, on enough replicas: so none of those had been given the pool. A
 //     server that came back with an old outbox is another one, and the pool is not open there.
-func (r *Relay) once(ctx context.Context, run Run, shard int, last *Mark) (int, error) {
+func (r *Relay) once(ctx context.Context, run Run, shard int, last *Mark) ([]Entry, error) {
 	entries, err := r.outbox.Read(ctx, run, shard, r.opts.MaxBatch)
 	if err != nil || len(entries) == 0 {
-		return 0, err
+		return nil, err
 	}
 	messages := make([]Message, len(entries))
 	rounds := 0
 	for i, e := range entries {
 		if messages[i], err = e.Message(r.opts.Topic); err != nil {
-			return 0, err
+			return nil, err
 		}
 		rounds += len(e.Rounds)
 	}
 	failpoint.Hit("relay.read")
 	if err := r.log.Produce(ctx, messages...); err != nil {
-		return 0, fmt.Errorf("relay %s: %w", run.Source(shard), err)
+		return nil, fmt.Errorf("relay %s: %w", run.Source(shard), err)
 	}
 	failpoint.Hit("relay.produced")
 	end, mark := len(entries)-1, *last
@@ -168,7 +179,7 @@ func (r *Relay) once(ctx context.Context, run Run, shard int, last *Mark) (int, 
 	if r.opts.Observer != nil {
 		r.opts.Observer.Relayed(run.Source(shard), len(entries), rounds, time.UnixMilli(entries[0].At))
 	}
-	return len(entries), r.outbox.Trim(ctx, run, shard, entries[end].Position, mark)
+	return entries, r.outbox.Trim(ctx, run, shard, entries[end].Position, mark)
 }
 
 // Message is the entry as it goes into the log.

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +154,30 @@ func changed(text string) (list []string) {
 		list = append(list, text[:len(text)-1]+string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last^1]))
 	}
 	return list
+}
+
+// A code tells nothing of the user but to who has the run's key, and is another in another run.
+func TestCode(t *testing.T) {
+	keys, next := runKeys(t, testMaster, "demo", 3), runKeys(t, testMaster, "demo", 4)
+	shape := regexp.MustCompile(`^#[2-9B-DF-HJ-KM-NP-TV-XZ]{5}$`)
+	seen, same := map[string]bool{}, 0
+	for i := range 2000 {
+		user := fmt.Sprintf("acme:%d@example.com", i)
+		code := keys.Code(user)
+		if !shape.MatchString(code) || code != runKeys(t, testMaster, "demo", 3).Code(user) {
+			t.Fatalf("%s: got %q, then %q", user, code, runKeys(t, testMaster, "demo", 3).Code(user))
+		}
+		if next.Code(user) == code {
+			same++
+		}
+		seen[code] = true
+	}
+	if len(seen) < 1997 || same > 1 {
+		t.Errorf("2000 players have %d codes, and %d the same in the next run", len(seen), same)
+	}
+	if code := keys.Code("ann"); code != "#NVZD9" {
+		t.Errorf("got %s for ann, and boards that are shown already have another", code)
+	}
 }
 
 func TestKeys_ofAnotherRunRefuse(t *testing.T) {

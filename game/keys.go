@@ -3,6 +3,7 @@ package game
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -41,7 +42,7 @@ var ErrUnknownKey = errors.New("unknown master key")
 
 // RunKeys are the keys of one run.
 type RunKeys struct {
-	token, claim, reward *mac
+	token, claim, reward, code *mac
 }
 
 // RunKeys derives the keys of a run: HMAC-SHA256(master, "shake run v1|campaign|run"), and from that one key
@@ -56,7 +57,7 @@ func (k *Keyring) RunKeys(keyID, campaign string, run int64) (*RunKeys, error) {
 		sub := newMAC(key[:]).sum([]byte(name))
 		return newMAC(sub[:])
 	}
-	return &RunKeys{token: use("token"), claim: use("claim"), reward: use("reward")}, nil
+	return &RunKeys{token: use("token"), claim: use("claim"), reward: use("reward"), code: use("code")}, nil
 }
 
 // signed tells whether the token is a true one of this run of the campaign, whichever master key was current then.
@@ -96,6 +97,21 @@ func (k *Keyring) OpenClaim(text string) (Claim, error) {
 func (k *RunKeys) Seed(round RoundID) [32]byte {
 	var buf [160]byte
 	return k.reward.sum(round.append(buf[:0]))
+}
+
+// codeSigns are the signs of codes: none that looks like another, and no vowels, so no words.
+const codeSigns = "23456789BCDFGHJKMNPQRSTVWXZ"
+
+// Code is what a player without a name is shown by: always the same in a run, another in the next, and without the key
+// nobody finds the user by trying ids. Of 3000 boards of a hundred one has the same code twice.
+func (k *RunKeys) Code(user string) string {
+	sum := k.code.sum([]byte(user))
+	n, code := binary.BigEndian.Uint64(sum[:8]), []byte("#.....")
+	for i := 1; i < len(code); i++ {
+		code[i] = codeSigns[n%uint64(len(codeSigns))]
+		n /= uint64(len(codeSigns))
+	}
+	return string(code)
 }
 
 // mac computes HMAC-SHA256 under one key, reusing the states: making one anew costs more than the sum.

@@ -38,6 +38,8 @@ type Opener struct {
 	// Hold is how long an opener may be silent before another may start over: it outlasts a few answers of Redis
 	// that come late.
 	Hold time.Duration
+	// Instead is asked for what the log has and nobody can read; nil: nobody is.
+	Instead event.Instead
 
 	store Store
 	drain Drainer

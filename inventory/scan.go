@@ -190,7 +190,7 @@ func (j *opening) take(p *reopened, ctx context.Context, m event.Message) error 
 	if epoch == 0 {
 		return nil // another worker is at it
 	}
-	e, err := event.Decode(m.Value)
+	e, err := j.Instead.Read(ctx, m)
 	if err != nil {
 		return fmt.Errorf("offset %d: %w", m.Offset, err)
 	}

@@ -44,6 +44,13 @@ func Judge(cursors map[int]event.Cursor, entries []event.Entry) Batch {
 	return b
 }
 
+// TotalsOf are the totals that one entry tells.
+func TotalsOf(e event.Entry) map[string]Total {
+	b := Batch{Totals: map[string]Total{}}
+	b.take(e)
+	return b.Totals
+}
+
 // take keeps the highest total of each player. Of two rounds that tell the same total the earlier reached
 // it: a round that paid nothing does not move anybody.
 func (b *Batch) take(e event.Entry) {

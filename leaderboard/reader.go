@@ -15,6 +15,9 @@ type Live interface {
 	Apply(ctx context.Context, run event.Run, scale Scale, entries []event.Entry) (Applied, error)
 	// SkipDead passes over an entry that nobody could read, so that the next one is no gap.
 	SkipDead(ctx context.Context, s event.Source, p event.Position) error
+	// PutBack raises the totals that an entry tells that was passed over, and moves no position. One that the board is
+	// not at yet is applied as ever, or is a gap.
+	PutBack(ctx context.Context, run event.Run, scale Scale, e event.Entry) (event.Return, error)
 	// Built tells whether the board is whole: false before MarkBuilt, and once the server that it was built
 	// on lost it or another took over.
 	Built(ctx context.Context, run event.Run) (bool, error)

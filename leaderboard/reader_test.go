@@ -81,6 +81,51 @@ func TestReader_SkipDead(t *testing.T) {
 	}
 }
 
+// What was put back is read in the place of what nobody can read; a store that does not answer ends the building.
+func TestRebuild_instead(t *testing.T) {
+	w := leaderboardtest.NewWriter(demo, 0)
+	w.End("ann", 10, 1)
+	w.End("bob", 3, 2)
+	var log stubLog
+	log.write(t, w.Log...)
+	for i := range log[0] {
+		m, err := w.Log[i].Message("topic")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log[0][i].Headers = m.Headers
+	}
+	log[0][1].Value = []byte("?")
+	away := errors.New("the database is away")
+	for _, c := range []struct {
+		name    string
+		instead event.Instead
+		want    error
+		players int64
+	}{
+		{"nobody", nil, nil, 1},
+		{"nothing", func(_ context.Context, _ event.Source, _ event.Position, reason error) (event.Entry, error) {
+			return event.Entry{}, reason
+		}, nil, 1},
+		{"put back", func(_ context.Context, s event.Source, p event.Position, reason error) (event.Entry, error) {
+			if e := w.Log[1]; s == e.Source && p == e.Position && errors.Is(reason, event.ErrPoison) {
+				return e, nil
+			}
+			return event.Entry{}, reason
+		}, nil, 2},
+		{"away", func(context.Context, event.Source, event.Position, error) (event.Entry, error) {
+			return event.Entry{}, away
+		}, away, 0},
+	} {
+		model := leaderboardtest.NewModel()
+		err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil, c.instead)
+		size, _ := model.Size(t.Context(), demo)
+		if !errors.Is(err, c.want) || err == nil && size != c.players {
+			t.Errorf("%s: got %v and %d players, want %v and %d", c.name, err, size, c.want, c.players)
+		}
+	}
+}
+
 // stubLog is a log of two partitions; shard n lies in partition n.
 type stubLog [2][]event.Message
 
@@ -138,7 +183,7 @@ func TestRebuild(t *testing.T) {
 		t.Fatal(err) // what was left of the old board
 	}
 	for range 2 {
-		if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, from); err != nil {
+		if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, from, nil); err != nil {
 			t.Fatal(err)
 		}
 		built, err := model.Built(t.Context(), demo)
@@ -160,7 +205,7 @@ func TestRebuild_gap(t *testing.T) {
 	log.write(t, a.Log[0], a.Log[2])
 	model := leaderboardtest.NewModel()
 	var g *event.GapError
-	err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil)
+	err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil, nil)
 	if built, _ := model.Built(t.Context(), demo); !errors.As(err, &g) || built {
 		t.Errorf("got %v, built is %v; want a gap", err, built)
 	}
@@ -178,7 +223,7 @@ func TestRebuild_afterFence(t *testing.T) {
 	if _, err := model.Apply(t.Context(), demo, leaderboardtest.DemoScale, []event.Entry{fence}); err != nil {
 		t.Fatal(err)
 	}
-	if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil); err != nil {
+	if err := leaderboard.Rebuild(t.Context(), model, log, "topic", demo, leaderboardtest.DemoScale, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := coins(t, model, demo, "ann"); got != 7 {

@@ -2,6 +2,7 @@ package leaderboard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shake-live/shake/event"
@@ -12,9 +13,9 @@ import (
 const rebuildBatch = 500
 
 // Rebuild applies the run's whole log to its board and marks it built. from is where the run's log begins in
-// each partition; a partition that is not in it is read from its oldest message. The board may be read, and
+// each partition; a partition that is not in it is read from its oldest message. What nobody can read is asked of instead, which may be nil. The board may be read, and
 // fed by the Reader, all the while: what it has already is a repeat.
-func Rebuild(ctx context.Context, live Live, log event.Log, topic string, run event.Run, scale Scale, from map[int32]int64) error {
+func Rebuild(ctx context.Context, live Live, log event.Log, topic string, run event.Run, scale Scale, from map[int32]int64, instead event.Instead) error {
 	if err := live.Reset(ctx, run); err != nil {
 		return fmt.Errorf("rebuild board: %w", err)
 	}
@@ -31,7 +32,7 @@ func Rebuild(ctx context.Context, live Live, log event.Log, topic string, run ev
 		if err != nil {
 			return fmt.Errorf("rebuild board: %w", err)
 		}
-		replay := &replay{live: live, run: run, scale: scale}
+		replay := &replay{live: live, run: run, scale: scale, instead: instead}
 		err = log.Scan(ctx, topic, p, from[p], end, func(m event.Message) error { return replay.message(ctx, m) })
 		if err == nil {
 			err = replay.flush(ctx)
@@ -49,6 +50,8 @@ type replay struct {
 	run   event.Run
 	scale Scale
 	batch []event.Entry
+
+	instead event.Instead
 }
 
 func (r *replay) message(ctx context.Context, m event.Message) error {
@@ -56,7 +59,10 @@ func (r *replay) message(ctx context.Context, m event.Message) error {
 	if err != nil || runOf(source) != (event.Run{Campaign: r.run.Campaign, Number: r.run.Number}) {
 		return nil
 	}
-	e, err := event.Decode(m.Value)
+	e, err := r.instead.Read(ctx, m)
+	if err != nil && !errors.Is(err, event.ErrPoison) {
+		return err
+	}
 	if err != nil {
 		return r.dead(ctx, source, m)
 	}

@@ -34,6 +34,9 @@ func (m *Metrics) present() {
 	for _, outcome := range []string{"taken", "refused", "forbidden", "limited", "failed", "unreachable"} {
 		m.asked.WithLabelValues(outcome)
 	}
+	for _, fate := range []string{"kept", "lost", "unread"} {
+		m.named.WithLabelValues(fate)
+	}
 	for _, fate := range reward.Fates {
 		m.fates.WithLabelValues(fate)
 	}

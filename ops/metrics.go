@@ -80,6 +80,8 @@ type Metrics struct {
 	unjudged *prometheus.CounterVec
 	crowded  *prometheus.CounterVec
 
+	named *prometheus.CounterVec
+
 	oddities *prometheus.CounterVec
 
 	logged    *prometheus.CounterVec
@@ -184,6 +186,8 @@ func NewMetrics() *Metrics {
 		memory:    f.gauge("shake_redis_memory_used_bytes", "What a Redis primary uses, as a worker saw it.", "node"),
 		memoryMax: f.gauge("shake_redis_memory_max_bytes", "What it may use: its maxmemory, or without one its machine's.", "node"),
 
+		named: f.counter("shake_names_total", "Names of players: kept at a login, lost at one (Redis away, or too many at once), unread (a board showed a code, since Redis could not say).", "fate"),
+
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),
 	}
 	m.present()
@@ -213,6 +217,9 @@ func (m maker) histogram(name, help string, buckets []float64, labels ...string)
 
 // Claimed counts a claim by what it was answered with.
 func (m *Metrics) Claimed(outcome string) { m.claims.WithLabelValues(outcome).Inc() }
+
+// Named implements access.NameObserver.
+func (m *Metrics) Named(fate string, n int) { m.named.WithLabelValues(fate).Add(float64(n)) }
 
 // RoundsLogged implements roundlog.Observer.
 func (m *Metrics) RoundsLogged(records int) {

@@ -34,6 +34,9 @@ type Book interface {
 	Apply(ctx context.Context, entries []event.Entry) (Applied, error)
 	// SkipDead passes over an entry that nobody could read, so that the next one is no gap.
 	SkipDead(ctx context.Context, s event.Source, p event.Position, reason string) error
+	// PutBack books an entry that was passed over, and moves no cursor; see event.Returner. One that was not passed over
+	// is booked as a batch of its own.
+	PutBack(ctx context.Context, e event.Entry, note string) (Applied, event.Return, error)
 }
 
 // Ledger is the consumer that books entries.
@@ -63,4 +66,14 @@ func (l *Ledger) SkipDead(ctx context.Context, s event.Source, p event.Position,
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil
+}
+
+// PutBack implements event.Returner.
+func (l *Ledger) PutBack(ctx context.Context, e event.Entry, note string) (event.Return, error) {
+	applied, r, err := l.book.PutBack(ctx, e, note)
+	l.watch(applied)
+	if err != nil {
+		return r, fmt.Errorf("ledger: %w", err)
+	}
+	return r, nil
 }

@@ -20,6 +20,8 @@ type Mailbox interface {
 	Apply(ctx context.Context, entries []event.Entry) (Delivered, error)
 	// SkipDead passes over an entry that nobody could read, so that the next one is no gap.
 	SkipDead(ctx context.Context, s event.Source, p event.Position, reason string) error
+	// PutBack writes the notices of an entry that was passed over, as in Book.
+	PutBack(ctx context.Context, e event.Entry, note string) (Delivered, event.Return, error)
 }
 
 // Notifier is the consumer that writes a notice for each round that paid, and pushes it.
@@ -51,4 +53,15 @@ func (n *Notifier) SkipDead(ctx context.Context, s event.Source, p event.Positio
 		return fmt.Errorf("notices: %w", err)
 	}
 	return nil
+}
+
+// PutBack implements event.Returner.
+func (n *Notifier) PutBack(ctx context.Context, e event.Entry, note string) (event.Return, error) {
+	delivered, r, err := n.mailbox.PutBack(ctx, e, note)
+	n.watch(delivered)
+	n.push(ctx, delivered.Fresh)
+	if err != nil {
+		return r, fmt.Errorf("notices: %w", err)
+	}
+	return r, nil
 }

@@ -3,6 +3,7 @@ package reward
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/shake-live/shake/event"
 )
@@ -47,6 +48,7 @@ type Posting struct {
 	Cursors  map[event.Source]event.Cursor
 	Counts   map[event.Source]Count
 	Rounds   []Record
+	Released []Record // rows that were held, and are paid now
 	Fundings []Funding
 	Applied  Applied
 }
@@ -66,6 +68,45 @@ func Post(cursors map[event.Source]event.Cursor, counts map[event.Source]Count,
 	p.Applied.Tally = reading.Tally
 	return p
 }
+
+// PostBack works out what an entry changes that the ledger has passed over: all that it would have in its turn. The
+// ledger is at a later place, whose left and issued stay. held are the rounds of the source that wait for a review, the
+// oldest first: those that now find the coins are paid whose want they were held for.
+func PostBack(at event.Cursor, count Count, e event.Entry, known map[string]bool, held []Record) Posting {
+	p := Posting{Counts: map[event.Source]Count{e.Source: count}}
+	seen := poster{Posting: &p, known: known, fresh: map[string]bool{}}
+	if e.Kind != event.KindFence {
+		seen.entry(e)
+	}
+	c := p.Counts[e.Source]
+	if at.Position != e.Position {
+		c.Left, c.Issued = count.Left, count.Issued
+	}
+	for _, r := range held {
+		if r.Paid > c.room() {
+			break // in the order in which they came, as if the entry had not been missing
+		}
+		c.Held, c.Granted = c.Held-r.Paid, c.Granted+r.Paid
+		r.State, r.Reason = Granted, claimedPart(r.Reason)
+		p.Released = append(p.Released, r)
+		p.Applied.Grants++
+		p.Applied.Coins += r.Paid
+	}
+	p.Counts[e.Source] = c
+	p.Applied.Entries = 1
+	return p
+}
+
+// claimedPart is what the reason of a held round says besides why it is held.
+func claimedPart(reason string) string {
+	if claimed, _, found := strings.Cut(reason, heldApart); found {
+		return claimed
+	}
+	return ""
+}
+
+// heldApart stands between the two reasons of a claimed round that is held.
+const heldApart = "; "
 
 func rounds(entries []event.Entry) (n int) {
 	for i := range entries {
@@ -125,7 +166,7 @@ func (p *poster) settle(c *Count, e event.Entry, r event.Round, reason string) {
 		c.Held += r.Paid
 		rec.State = Held
 		if reason != "" {
-			rec.Reason += "; "
+			rec.Reason += heldApart
 		}
 		rec.Reason += fmt.Sprintf("paid %d with %d left of what the shard received", r.Paid, c.room())
 		p.Applied.Held = append(p.Applied.Held, rec)

@@ -260,7 +260,7 @@ func TestLoad_namesATreeByAllItHolds(t *testing.T) {
 		}
 		return s.tree
 	}
-	if tree("1") == tree("2") || tree("1") != tree("1") {
+	if one, again := tree("1"), tree("1"); one == tree("2") || one != again {
 		t.Error("want the same name for the same files, another for others")
 	}
 	if _, err := load(fstest.MapFS{"player/a.exe": {}}); err == nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/internal/clock"
 	"github.com/shake-live/shake/internal/outgoing"
 )
@@ -70,10 +71,10 @@ func (p *Introspection) Close() error {
 	return nil
 }
 
-// User implements access.Provider.
-func (p *Introspection) User(ctx context.Context, credential string) (string, error) {
+// Player implements access.Provider.
+func (p *Introspection) Player(ctx context.Context, credential string) (access.Player, error) {
 	if !plausible(credential) {
-		return "", refused("nothing that could be a token")
+		return access.Player{}, refused("nothing that could be a token")
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
@@ -81,23 +82,23 @@ func (p *Introspection) User(ctx context.Context, credential string) (string, er
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
 	case <-ctx.Done():
-		return "", unreachable(errors.New("too many questions are under way"))
+		return access.Player{}, unreachable(errors.New("too many questions are under way"))
 	}
 	claims, err := p.ask(ctx, credential)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) { // the player went away: that says nothing about the platform
 			p.health.failed(err)
 		}
-		return "", unreachable(err)
+		return access.Player{}, unreachable(err)
 	}
 	p.health.answered()
 	if claims["active"] != true {
-		return "", refused("the platform says that it is not active")
+		return access.Player{}, refused("the platform says that it is not active")
 	}
 	if err := p.valid.Validate(claims); err != nil {
-		return "", judged(err)
+		return access.Player{}, judged(err)
 	}
-	return p.opts.Names.user(claims)
+	return p.opts.Names.player(claims)
 }
 
 func (p *Introspection) ask(ctx context.Context, credential string) (jwt.MapClaims, error) {

@@ -22,7 +22,7 @@ func newIntrospection(t testing.TB, o platform.IntrospectionOptions, log *string
 	if log != nil {
 		logger = slog.New(slog.NewTextHandler(&locked{b: log}, nil))
 	}
-	o.ClientID, o.ClientSecret, o.Names = "sh ake", "hunter2:&", platform.Names{Claim: "sub", Prefix: "acme:"}
+	o.ClientID, o.ClientSecret, o.Names = "sh ake", "hunter2:&", platform.Names{Claim: "sub", Prefix: "acme:", Display: o.Names.Display}
 	p, err := platform.NewIntrospection(o, clock.NewFake(noon), logger)
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +102,9 @@ func TestIntrospection_whileThePlatformIsDown(t *testing.T) {
 	defer close(stop)
 	const fine = `{"active":true,"sub":"ann"}`
 	for name, answer := range map[string]http.HandlerFunc{
-		"401": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 401) },
-		"400": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 400) },
-		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, 500) },
+		"401": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusUnauthorized) },
+		"400": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusBadRequest) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, fine, http.StatusInternalServerError) },
 		"302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", http.StatusFound) },
 		"307": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
@@ -120,7 +120,7 @@ func TestIntrospection_whileThePlatformIsDown(t *testing.T) {
 	} {
 		i.does(answer)
 		began, before := time.Now(), i.asked.Load()
-		_, err := p.User(t.Context(), "the-credential")
+		_, err := userOf(t.Context(), p, "the-credential")
 		if took := time.Since(began); !errors.Is(err, access.ErrUnreachable) || took > timeout+time.Second {
 			t.Errorf("%s: got %v after %v, want ErrUnreachable within %v", name, err, took, timeout)
 		}

@@ -1,6 +1,7 @@
 package platform_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -143,6 +144,12 @@ func jwks(keys ...signer) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+// userOf is the user that a provider takes a credential for.
+func userOf(ctx context.Context, p access.Provider, credential string) (string, error) {
+	player, err := p.Player(ctx, credential)
+	return player.User, err
 }
 
 // options are those of most tests.

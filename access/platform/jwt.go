@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/shake-live/shake/access"
 	"github.com/shake-live/shake/internal/clock"
 )
 
@@ -53,17 +54,17 @@ const (
 	maxKeyID = 256
 )
 
-// User implements access.Provider.
-func (p *JWT) User(ctx context.Context, token string) (string, error) {
+// Player implements access.Provider.
+func (p *JWT) Player(ctx context.Context, token string) (access.Player, error) {
 	if !plausible(token) { // base64 skips line ends, even if strict
-		return "", refused("nothing that could be a token")
+		return access.Player{}, refused("nothing that could be a token")
 	}
 	claims := jwt.MapClaims{}
 	_, err := p.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return p.key(ctx, t.Header) })
 	if err != nil {
-		return "", judged(err)
+		return access.Player{}, judged(err)
 	}
-	return p.names.user(claims)
+	return p.names.player(claims)
 }
 
 // plausible tells whether a text is printable, without spaces, and not too long.

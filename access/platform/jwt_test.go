@@ -37,7 +37,7 @@ func TestJWT_takes(t *testing.T) {
 		"no kid, and one key fits":      ecKey().token(t, nil, claims{"kid": nil}),
 		"jwk and jku, which say no one": key.token(t, nil, claims{"jku": "https://evil.example", "jwk": claims{"kty": "oct"}}),
 	} {
-		if user, err := p.User(t.Context(), token); err != nil || user != "acme:ann" {
+		if user, err := userOf(t.Context(), p, token); err != nil || user != "acme:ann" {
 			t.Errorf("%s: got %q, %v, want acme:ann", name, user, err)
 		}
 	}
@@ -133,11 +133,11 @@ func TestJWT_refuses(t *testing.T) {
 	key := rsaKeys()[0]
 	i := newIssuer(t, key, rsaKeys()[2], ecKey(), newECKey(elliptic.P384(), "ec-384", ""))
 	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: i.URL, MinInterval: time.Nanosecond}, nil), options())
-	if user, err := p.User(t.Context(), key.token(t, nil, nil)); err != nil || user != "acme:ann" {
+	if user, err := userOf(t.Context(), p, key.token(t, nil, nil)); err != nil || user != "acme:ann" {
 		t.Fatalf("got %q, %v: the forgeries below prove nothing", user, err)
 	}
 	for name, token := range forgeries(t) {
-		user, err := p.User(t.Context(), token)
+		user, err := userOf(t.Context(), p, token)
 		if !errors.Is(err, access.ErrRefused) || user != "" {
 			t.Errorf("%s: got %q, %v, want ErrRefused", name, user, err)
 		}
@@ -226,7 +226,7 @@ func TestJWT_users(t *testing.T) {
 			"ann", "Ann", "ann ", "auth0|ann", "_ann", "-ann", "ann@example.com", "王小明", "😀", "{ann}", "x:ann", "b:ann", strings.Repeat("a", 64), strings.Repeat("a", 65),
 			"x:2e3f0bd6a0b4ab0a1a5b4b9e5e6c7d8f", json.Number("12345678901234567890"), json.Number("1.5"),
 		} {
-			user, err := p.User(t.Context(), key.token(t, claims{"sub": sub}, nil))
+			user, err := userOf(t.Context(), p, key.token(t, claims{"sub": sub}, nil))
 			if err != nil || !game.ValidUser(user) || !strings.HasPrefix(user, prefix) {
 				t.Errorf("%v: got %q, %v, want a user that begins with %s", sub, user, err, prefix)
 			}
@@ -235,7 +235,7 @@ func TestJWT_users(t *testing.T) {
 				t.Errorf("%q and %q are both %q", who, other, user)
 			}
 			owner[user] = who
-			if again, _ := p.User(t.Context(), key.token(t, claims{"sub": sub}, nil)); again != user {
+			if again, _ := userOf(t.Context(), p, key.token(t, claims{"sub": sub}, nil)); again != user {
 				t.Errorf("%v: got %q, then %q", sub, user, again)
 			}
 		}
@@ -255,11 +255,11 @@ func TestJWT_aHashIsNobodysName(t *testing.T) {
 	o := options()
 	o.Names = platform.Names{Claim: "email"}
 	p := newJWT(t, newKeys(t, platform.KeysOptions{Source: newIssuer(t, key).URL}, nil), o)
-	first, err := p.User(t.Context(), key.token(t, claims{"email": "auth0|ann"}, nil))
+	first, err := userOf(t.Context(), p, key.token(t, claims{"email": "auth0|ann"}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second, err := p.User(t.Context(), key.token(t, claims{"email": first}, nil)); err != nil || second == first {
+	if second, err := userOf(t.Context(), p, key.token(t, claims{"email": first}, nil)); err != nil || second == first {
 		t.Errorf("got %q, %v for a player who calls himself so", second, err)
 	}
 }
@@ -276,7 +276,7 @@ func FuzzJWT(f *testing.F) {
 	}
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, token string) {
-		user, err := p.User(t.Context(), token)
+		user, err := userOf(t.Context(), p, token)
 		if err == nil && !known(token) {
 			t.Errorf("%q is taken for %q", token, user)
 		}

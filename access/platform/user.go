@@ -19,16 +19,30 @@ import (
 	"github.com/shake-live/shake/game"
 )
 
-// Names says which user a player of a platform is.
+// Names says which user a player of a platform is, and by what name others see him.
 type Names struct {
-	Claim  string // the claim that has the platform's own id of the player
-	Prefix string // what stands before it, so that no two platforms have a user in common
+	Claim   string // the claim that has the platform's own id of the player
+	Prefix  string // what stands before it, so that no two platforms have a user in common
+	Display string // the claim that has what others may see; empty: none
 }
 
 const (
 	maxName = 512  // bytes of a platform's id
 	hashed  = "x:" // stands before the hash of an id that can't stand for itself
 )
+
+// player makes a player of the claims. What is to be shown is no reason to refuse anybody: a claim that is no text is none.
+func (n Names) player(claims jwt.MapClaims) (access.Player, error) {
+	user, err := n.user(claims)
+	if err != nil {
+		return access.Player{}, err
+	}
+	player := access.Player{User: user}
+	if n.Display != "" {
+		player.Name, _ = claims[n.Display].(string)
+	}
+	return player, nil
+}
 
 // user makes a user of the claims. A platform's id stands for itself where it can; one that can't, since it has a
 // character too many or is too long, gets its hash. No two ids become one user: none that begins like a hash stands

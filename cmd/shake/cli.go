@@ -29,7 +29,9 @@ type CLI struct {
 	FairPlay FairPlayCmd `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
 
 	Reconcile ReconcileCmd `cmd:"" help:"Compare every store with a run's history, name the rounds behind each difference, and repair."`
-	Replay    ReplayCmd    `cmd:"" help:"Send the claims of a node's round log: what was lost is paid, once."`
+	Replay    ReplayCmd    `cmd:"" help:"Bring to where it belongs what did not arrive: from outboxes, Kafka, claims, or a node's round log. Twice changes nothing."`
+
+	DeadLetters DeadLettersCmd `cmd:"" name:"deadletters" help:"List, inspect, edit and resend entries that a consumer group could not read."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

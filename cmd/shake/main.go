@@ -75,7 +75,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, app.ErrUnreachable):
 		return exitUnreachable
-	case errors.Is(err, errUsage), errors.Is(err, app.ErrRetired), errors.Is(err, config.ErrInvalid), errors.Is(err, fs.ErrNotExist): // a folder that is no dev's
+	case errors.Is(err, errUsage), errors.Is(err, app.ErrRetired), errors.Is(err, app.ErrNoShard), errors.Is(err, config.ErrInvalid), errors.Is(err, fs.ErrNotExist): // a folder that is no dev's
 		return exitUsage
 	}
 	return exitFinding

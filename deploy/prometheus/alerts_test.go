@@ -96,6 +96,7 @@ func TestAlarms_haveRunbooks(t *testing.T) {
 		pages[name] = r.Alert
 	}
 	index := read(t, filepath.Join(runbooks, "README.md"))
+	checkLinks(t, filepath.Join(runbooks, "README.md"))
 	files, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +116,7 @@ func TestAlarms_haveRunbooks(t *testing.T) {
 			t.Errorf("the index does not name %s", alarm)
 		}
 		checkPage(t, name, alarm, read(t, file))
+		checkLinks(t, file)
 	}
 	for name, alarm := range pages {
 		t.Errorf("%s has no page %s", alarm, name)
@@ -142,6 +144,18 @@ func checkPage(t *testing.T, name, alarm, text string) {
 	}
 	if !slices.Equal(got, headings) {
 		t.Errorf("%s has the headings %q, want %q", name, got, headings)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)`)
+
+// checkLinks looks whether what a page names beside it is there.
+func checkLinks(t *testing.T, file string) {
+	t.Helper()
+	for _, m := range link.FindAllStringSubmatch(read(t, file), -1) {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+			t.Errorf("%s names %s: %v", filepath.Base(file), m[1], err)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ const Partitions = 4
 // Bus is what the exam is about.
 type Bus interface {
 	event.Producer
-	event.Log
+	event.DatedLog
 	event.Group
 	Close() error
 }

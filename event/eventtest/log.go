@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/shake-live/shake/event"
 )
@@ -171,9 +172,35 @@ func endsAndScans(t *testing.T, f Fixture) {
 			t.Errorf("from %d to %d: got %d messages, want %d from %d on", c.from, c.to, len(got), c.n, c.first)
 		}
 	}
+	enters(t, b, topic, p)
 	stop := errors.New("enough")
 	if err := b.Scan(t.Context(), topic, p, 0, n, func(event.Message) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("fn's error: got %v, want it back", err)
+	}
+}
+
+// enters goes into a log by time: everything written at a time or later stands from there on.
+func enters(t *testing.T, b Bus, topic string, p int32) {
+	t.Helper()
+	list := scan(t, b, topic, p, 0, 1<<30)
+	for _, i := range []int{0, len(list) / 2, len(list) - 1} {
+		at := list[i].At
+		if age := time.Since(at); age < -time.Minute || age > time.Hour {
+			t.Fatalf("message %d was written %s ago", i, age)
+		}
+		offset, err := b.OffsetAt(t.Context(), topic, p, at)
+		if err != nil || offset > list[i].Offset {
+			t.Errorf("message %d was written at %s: got offset %d, %v, want at most %d", i, at, offset, err, list[i].Offset)
+		}
+		if offset > 0 && !list[offset-1].At.Before(at) {
+			t.Errorf("offset %d at %s leaves out one that was written at %s", offset, at, list[offset-1].At)
+		}
+	}
+	if offset, err := b.OffsetAt(t.Context(), topic, p, time.Now().Add(time.Hour)); offset != int64(len(list)) || err != nil {
+		t.Errorf("in an hour: got %d, %v, want the end", offset, err)
+	}
+	if offset, err := b.OffsetAt(t.Context(), topic, p, time.Unix(0, 0)); offset != 0 || err != nil {
+		t.Errorf("in 1970: got %d, %v, want the beginning", offset, err)
 	}
 }
 

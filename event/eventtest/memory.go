@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/shake-live/shake/event"
 )
@@ -19,7 +20,7 @@ type Memory struct {
 
 var _ interface {
 	event.Producer
-	event.Log
+	event.DatedLog
 } = (*Memory)(nil)
 
 // Forget deletes all messages before an offset, as a log does with old ones.
@@ -59,7 +60,9 @@ func (l *Memory) Produce(_ context.Context, messages ...event.Message) error {
 	defer l.mu.Unlock()
 	for i := range messages {
 		messages[i].Partition, messages[i].Offset = 0, l.start+int64(len(l.messages))
-		l.messages = append(l.messages, messages[i])
+		stored := messages[i]
+		stored.At = time.Now().Truncate(time.Millisecond)
+		l.messages = append(l.messages, stored)
 	}
 	return nil
 }
@@ -82,6 +85,16 @@ func (l *Memory) End(context.Context, string, int32) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.start + int64(len(l.messages)), nil
+}
+
+// OffsetAt implements event.Log.
+func (l *Memory) OffsetAt(ctx context.Context, topic string, partition int32, t time.Time) (int64, error) {
+	for _, m := range l.Messages() {
+		if !m.At.Before(t) {
+			return m.Offset, nil
+		}
+	}
+	return l.End(ctx, topic, partition)
 }
 
 // Scan implements event.Log.

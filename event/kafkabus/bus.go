@@ -33,7 +33,7 @@ type Bus struct {
 
 var _ interface {
 	event.Producer
-	event.Log
+	event.DatedLog
 	event.Group
 } = (*Bus)(nil)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -23,6 +24,15 @@ func (b *Bus) Start(ctx context.Context, topic string, partition int32) (int64, 
 // End is the offset that the next message of the partition will have.
 func (b *Bus) End(ctx context.Context, topic string, partition int32) (int64, error) {
 	return b.offset(ctx, place{topic, partition}, sarama.OffsetNewest)
+}
+
+// OffsetAt is the offset of the first message that was written at a time or later, or End if there is none.
+func (b *Bus) OffsetAt(ctx context.Context, topic string, partition int32, t time.Time) (int64, error) {
+	offset, err := b.offset(ctx, place{topic, partition}, max(0, t.UnixMilli())) // below 0 are sarama's own words
+	if err != nil || offset >= 0 {
+		return offset, err
+	}
+	return b.End(ctx, topic, partition)
 }
 
 func (b *Bus) offset(ctx context.Context, p place, at int64) (int64, error) {
@@ -119,7 +129,7 @@ func unpack(p place, block *sarama.FetchResponseBlock) (messages []event.Message
 		}
 		for _, r := range batch.Records {
 			messages = append(messages, event.Message{
-				Topic: p.topic, Partition: p.partition, Offset: batch.FirstOffset + r.OffsetDelta,
+				Topic: p.topic, Partition: p.partition, Offset: batch.FirstOffset + r.OffsetDelta, At: batch.FirstTimestamp.Add(r.TimestampDelta),
 				Key: string(r.Key), Headers: headers(r.Headers), Value: r.Value,
 			})
 		}

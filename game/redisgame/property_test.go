@@ -59,7 +59,6 @@ type world struct {
 	open    map[string]game.Started
 	settled map[string]game.SettleRequest // the last one of each player
 	funding int64
-	hosts   int
 	saved   map[int]saved // by shard and seq: what a server that lost its tail still has
 	acked   []game.Claim  // of every settle that was answered, in order
 	ledger  *memoryLedger

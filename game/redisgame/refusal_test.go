@@ -64,7 +64,7 @@ func config(name, value string) func(*testing.T, *redis.Client) {
 func replicaOf(host, port string) func(*testing.T, *redis.Client) {
 	return func(t *testing.T, server *redis.Client) {
 		t.Helper()
-		if err := server.SlaveOf(t.Context(), host, port).Err(); err != nil {
+		if err := server.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

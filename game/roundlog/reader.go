@@ -40,33 +40,67 @@ func Read(ctx context.Context, dir string, fn func(claim string) error) (Report,
 }
 
 func (r *Report) read(ctx context.Context, path string, fn func(claim string) error) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) // #nosec G304 -- whoever replays names the folder
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReaderSize(f, maxLine)
+	return r.lines(ctx, f, func(text string, whole bool) error {
+		switch claim, ok := parseLine(text); {
+		case ok && whole: // one without its end may lack the last byte of its claim
+			r.Records++
+			return fn(claim)
+		case text != "" || !whole:
+			r.Damaged++
+		}
+		return nil
+	})
+}
+
+// ReadClaims gives the claims of a text that has one in each line, as players hold them, until fn gives an error. Empty
+// lines and those that begin with # say nothing; what can't be a claim is damaged.
+func ReadClaims(ctx context.Context, in io.Reader, fn func(claim string) error) (Report, error) {
+	r := Report{Files: 1}
+	err := r.lines(ctx, in, func(text string, _ bool) error { // the last line needs no end
+		text = strings.TrimSpace(text)
+		switch {
+		case text == "" || text[0] == '#':
+			return nil
+		case strings.Trim(text, claimLetters) != "" || len(text) > maxClaim:
+			r.Damaged++
+			return nil
+		}
+		r.Records++
+		return fn(text)
+	})
+	return r, err
+}
+
+const (
+	claimLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	maxClaim     = 512
+)
+
+// lines gives each line without its end, and whether it had one. Those that are too long are damaged.
+func (r *Report) lines(ctx context.Context, from io.Reader, fn func(line string, whole bool) error) error {
+	in := bufio.NewReaderSize(from, maxLine)
 	for ctx.Err() == nil {
 		line, err := in.ReadSlice('\n')
+		long := false
 		for errors.Is(err, bufio.ErrBufferFull) { // no line is so long: skip it
-			line = nil
+			long = true
 			_, err = in.ReadSlice('\n')
 		}
-		if errors.Is(err, io.EOF) && len(line) == 0 {
+		if errors.Is(err, io.EOF) && len(line) == 0 && !long {
 			return nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		text := strings.TrimSuffix(string(line), "\n")
-		switch claim, ok := parseLine(text); {
-		case ok && err == nil: // one without its end may lack the last byte of its claim
-			r.Records++
-			if err := fn(claim); err != nil {
-				return err
-			}
-		case text != "" || line == nil:
+		if long {
 			r.Damaged++
+		} else if err := fn(strings.TrimSuffix(string(line), "\n"), err == nil); err != nil {
+			return err
 		}
 		if err != nil {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -260,6 +261,52 @@ func FuzzRead(f *testing.F) {
 			if !bytes.Contains(text, appendLine(nil, claim)) {
 				t.Errorf("read %q, which is not there", claim)
 			}
+		}
+	})
+}
+
+func TestReadClaims(t *testing.T) {
+	text := "# gathered by the desk\n\n  one \r\ntwo-_9\nnot a claim\n" + string(bytes.Repeat([]byte("x"), 513)) + "\n" +
+		string(bytes.Repeat([]byte("y"), 3*maxLine)) + "\n{}\nlast"
+	var got []string
+	r, err := ReadClaims(t.Context(), strings.NewReader(text), func(claim string) error { got = append(got, claim); return nil })
+	if want := []string{"one", "two-_9", "last"}; err != nil || !slices.Equal(got, want) || r != (Report{Files: 1, Records: 3, Damaged: 4}) {
+		t.Errorf("got %q, %+v, %v", got, r, err)
+	}
+	enough := errors.New("enough")
+	if _, err := ReadClaims(t.Context(), strings.NewReader(text), func(string) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("fn's error: got %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ReadClaims(ended, strings.NewReader(text), func(string) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: got %v", err)
+	}
+}
+
+// Whatever is read stands in a line of its own, and every line is read, damaged, empty or a comment.
+func FuzzReadClaims(f *testing.F) {
+	f.Add([]byte("one\ntwo"))
+	f.Add([]byte("#\n \r\n\xff\n\x00"))
+	f.Add(bytes.Repeat([]byte("x"), 2*maxLine))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var want, got []string
+		damaged := 0
+		for _, line := range strings.Split(string(text), "\n") {
+			trimmed := strings.TrimSpace(line)
+			switch {
+			case len(line) >= maxLine: // too long to be looked at
+				damaged++
+			case trimmed == "" || trimmed[0] == '#':
+			case len(trimmed) > 512 || strings.IndexFunc(trimmed, func(r rune) bool { return !strings.ContainsRune(claimLetters, r) }) >= 0:
+				damaged++
+			default:
+				want = append(want, trimmed)
+			}
+		}
+		r, err := ReadClaims(t.Context(), bytes.NewReader(text), func(claim string) error { got = append(got, claim); return nil })
+		if err != nil || !slices.Equal(got, want) || r.Records != len(want) || r.Damaged != damaged {
+			t.Errorf("%q: got %q, %+v, %v, want %q and %d damaged", text, got, r, err, want, damaged)
 		}
 	})
 }

@@ -41,6 +41,7 @@ type App struct {
 	worker *worker
 	access *listener
 	hub    *access.Hub
+	names  *access.Names // nil where no provider tells any
 	judge  *referee.Referee
 	ops    *listener
 	door   *ops.Server
@@ -145,7 +146,9 @@ func (a *App) players() (http.Handler, error) {
 		Catalog: a.catalog, Rounds: a.rounds, Levels: a.view, Coins: newDraws(a.pools), Archive: archive{a.ledger}, Book: book{a.ledger},
 		Log: roundLog, Observer: rounds{a.metrics},
 	})
-	best := newBoards(a.stack)
+	kept, shown := a.openNames()
+	a.names = kept
+	best := newBoards(a.stack, shown)
 	a.hub = access.NewHub(access.HubDeps{
 		Catalog: a.catalog, Level: plays.Level, Boards: best, Unseen: a.inbox.Unseen, Clock: a.clock, Watch: a.metrics, Log: a.log,
 	}, access.HubOptions{MaxPages: l.MaxPages})
@@ -154,7 +157,7 @@ func (a *App) players() (http.Handler, error) {
 	}, referee.Options{})
 	api := access.New(access.Deps{
 		Game: plays, Catalog: a.catalog, Boards: best, Wallets: a.ledger, Inboxes: a.inbox, Live: a.hub, Referee: a.judge,
-		Sessions: a.sessions, Providers: providers, Clock: a.clock, Log: a.log, Observer: a.metrics,
+		Sessions: a.sessions, Providers: providers, Names: a.names, Clock: a.clock, Log: a.log, Observer: a.metrics,
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
@@ -324,6 +327,9 @@ func (a *App) listenIn(ctx context.Context) {
 		a.quietly(ctx, "levels, versions and notices", a.redis.Subscribe(ctx, a.levels.Listener(a.view.Push), a.copies.Listener(published), a.line.Listener(a.hub.Push)))
 	})
 	wg.Go(func() { a.hub.Run(ctx) })
+	if a.names != nil {
+		wg.Go(func() { a.names.Run(ctx) })
+	}
 	wg.Go(func() { a.warmAll(ctx) })
 	wg.Go(func() {
 		tick := time.NewTicker(10 * time.Second)

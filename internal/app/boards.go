@@ -20,6 +20,7 @@ import (
 // once a second and node, however many look at them.
 type boards struct {
 	*stack
+	names *names
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -34,7 +35,7 @@ type boardName struct {
 
 type top struct {
 	at      time.Time
-	entries []leaderboard.Entry
+	entries []access.Place
 }
 
 const (
@@ -44,10 +45,13 @@ const (
 	topMost = 1000 // boards in memory; beyond that all are read anew
 )
 
-func newBoards(s *stack) *boards { return &boards{stack: s, tops: map[boardName]top{}} }
+func newBoards(s *stack, n *names) *boards {
+	return &boards{stack: s, names: n, tops: map[boardName]top{}}
+}
 
-// top gives the best so many, as they were a second ago at most.
-func (b *boards) top(ctx context.Context, board leaderboard.Board, of boardName, limit int) ([]leaderboard.Entry, error) {
+// top gives the best so many with their names, as they were a second ago at most.
+func (b *boards) top(ctx context.Context, board leaderboard.Board, c *game.Live, limit int) ([]access.Place, error) {
+	of := boardName{c.Life, c.SettledAt != nil}
 	b.mu.Lock()
 	t, known := b.tops[of]
 	b.mu.Unlock()
@@ -60,12 +64,13 @@ func (b *boards) top(ctx context.Context, board leaderboard.Board, of boardName,
 			if err != nil {
 				return top{}, err
 			}
+			places := b.names.places(ctx, c, entries)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			if len(b.tops) >= topMost {
 				clear(b.tops)
 			}
-			b.tops[of] = top{began, entries}
+			b.tops[of] = top{began, places}
 			return b.tops[of], nil
 		})
 		if err != nil {
@@ -78,33 +83,33 @@ func (b *boards) top(ctx context.Context, board leaderboard.Board, of boardName,
 
 // Board implements access.Boards.
 func (b *boards) Board(ctx context.Context, c *game.Live, user string, limit int, around bool) (access.Board, error) {
-	var board leaderboard.Board = b.board
-	final := c.SettledAt != nil
-	if final {
-		board = b.finals
+	if c.SettledAt != nil {
+		return b.show(ctx, b.finals, c, user, limit, around)
 	}
-	var answer access.Board
-	answer.Final = final
+	return b.show(ctx, b.board, c, user, limit, around)
+}
+
+// show is Board on the one that counts.
+func (b *boards) show(ctx context.Context, board leaderboard.Board, c *game.Live, user string, limit int, around bool) (access.Board, error) {
+	answer := access.Board{Final: c.SettledAt != nil}
 	me, err := board.Rank(ctx, c.Life, user)
-	switch {
-	case errors.Is(err, leaderboard.ErrNotRanked):
-		around = false // nobody is around who is not there: the best are shown
-	case err != nil:
+	ranked := err == nil
+	if err != nil && !errors.Is(err, leaderboard.ErrNotRanked) {
 		return access.Board{}, err
-	default:
-		place := access.Place(me)
-		answer.Me = &place
 	}
-	var entries []leaderboard.Entry
-	if around {
-		entries, err = board.Range(ctx, c.Life, max(0, me.Rank-1-int64(limit)/2), limit)
-	} else {
-		entries, err = b.top(ctx, board, boardName{c.Life, final}, limit)
+	if !ranked || !around { // nobody is around who is not there: the best are shown
+		if answer.Entries, err = b.top(ctx, board, c, limit); err == nil && ranked {
+			answer.Me = b.names.place(ctx, c, me, answer.Entries)
+		}
+		return answer, err
 	}
-	for _, e := range entries {
-		answer.Entries = append(answer.Entries, access.Place(e))
+	entries, err := board.Range(ctx, c.Life, max(0, me.Rank-1-int64(limit)/2), limit)
+	if err != nil {
+		return access.Board{}, err
 	}
-	return answer, err
+	places := b.names.places(ctx, c, append(entries, me)) // in one read
+	answer.Entries, answer.Me = places[:len(entries)], &places[len(entries)]
+	return answer, nil
 }
 
 // scaleOf is how a run's board breaks ties.
@@ -201,7 +206,7 @@ func (s *stack) rebuildBoardOf(ctx context.Context, c *game.Campaign) (bool, err
 	if err != nil || built {
 		return false, err
 	}
-	if err := leaderboard.Rebuild(ctx, s.board, s.bus, s.topics.Entries, c.Life(), scaleOf(c), c.Since); err != nil {
+	if err := leaderboard.Rebuild(ctx, s.board, s.bus, s.topics.Entries, c.Life(), scaleOf(c), c.Since, s.instead); err != nil {
 		return false, err
 	}
 	s.log.Info("built the live board from the log", "campaign", c.ID, "run", c.Run)

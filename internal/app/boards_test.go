@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/shake-live/shake/event"
+	"github.com/shake-live/shake/game"
+	"github.com/shake-live/shake/game/gametest"
 	"github.com/shake-live/shake/internal/clock"
 	"github.com/shake-live/shake/leaderboard"
 )
@@ -28,9 +30,11 @@ func (b *slowBoard) Range(context.Context, event.Run, int64, int) ([]leaderboard
 // However many look, a board's best are read once a second.
 func TestBoards_top(t *testing.T) {
 	now := clock.NewFake(time.Date(2026, 11, 11, 12, 0, 0, 0, time.UTC))
-	b, store := newBoards(&stack{clock: now}), &slowBoard{}
-	demo := boardName{event.Run{Campaign: "demo", Number: 1, Shards: 4}, false}
-	look := func(of boardName, limit int) (coins int64, rows int) {
+	known := &known{list: map[string]string{"ann": "Łukasz Żółć"}}
+	b, store := newBoards(&stack{clock: now}, shownBy(known)), &slowBoard{}
+	demo := gametest.Campaign("demo", 4)
+	settled := gametest.Campaign("demo", 4, func(c *game.Campaign) { c.SettledAt = &c.EndsAt })
+	look := func(of *game.Live, limit int) (coins int64, rows int) {
 		t.Helper()
 		entries, err := b.top(t.Context(), store, of, limit)
 		if err != nil {
@@ -47,7 +51,10 @@ func TestBoards_top(t *testing.T) {
 	if coins, rows := look(demo, 1); coins != 1 || rows != 1 || store.reads != 1 {
 		t.Errorf("after 51 looks: %d reads, %d rows of the %d. one; want one read", store.reads, rows, coins)
 	}
-	if look(boardName{demo.run, true}, 10); store.reads != 2 {
+	if known.reads.Load() != 1 {
+		t.Errorf("after 51 looks: %d reads of names, want one", known.reads.Load())
+	}
+	if look(settled, 10); store.reads != 2 {
 		t.Errorf("the final board is another: %d reads, want 2", store.reads)
 	}
 	now.Advance(time.Second)

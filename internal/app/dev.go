@@ -84,7 +84,7 @@ const DefaultFolders = ".run"
 func openFolder(path string) (*folder, error) {
 	f := &folder{path: path}
 	if path == "" {
-		if err := os.MkdirAll(DefaultFolders, 0o755); err != nil {
+		if err := os.MkdirAll(DefaultFolders, 0o750); err != nil {
 			return nil, err
 		}
 		var err error
@@ -183,7 +183,7 @@ func devConfig(path string, at addresses) (config.Config, error) {
 
 // keptKey is a random key that stays the same between starts, so that sessions and tokens do too.
 func keptKey(path string) (string, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) // #nosec G304 -- in the folder that whoever starts us names
 	if err == nil {
 		return string(text), nil
 	}

@@ -23,7 +23,7 @@ func (a *App) providers() (map[string]access.Provider, error) {
 }
 
 func (a *App) provider(name string, c config.Provider) (access.Provider, error) {
-	names := platform.Names{Claim: c.UserClaim, Prefix: c.UserPrefix}
+	names := platform.Names{Claim: c.UserClaim, Prefix: c.UserPrefix, Display: c.NameClaim}
 	log := a.log.With("provider", name)
 	switch c.Kind {
 	case config.KindDev:

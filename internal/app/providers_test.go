@@ -35,14 +35,14 @@ func parse(t *testing.T, more string) config.Config {
 
 func TestProviders_ofEveryKind(t *testing.T) {
 	platform := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"active":true,"sub":"ann"}`))
+		_, _ = w.Write([]byte(`{"active":true,"sub":"ann","nick":"ann"}`))
 	}))
 	defer platform.Close()
 	a := bare(parse(t, `
 providers:
   dev: {kind: dev}
   acme: {kind: jwt, issuer: i, audience: [a], jwks: '`+platform.URL+`', algorithms: [ES256]}
-  app: {kind: introspect, url: '`+platform.URL+`', client_id: c, client_secret: env:K}
+  app: {kind: introspect, url: '`+platform.URL+`', client_id: c, client_secret: env:K, name_claim: nick}
 `))
 	list, err := a.providers()
 	if err != nil {
@@ -54,8 +54,8 @@ providers:
 		}
 	}()
 	for name, want := range map[string]string{"dev": "ann", "app": "app:ann"} {
-		if user, err := list[name].User(t.Context(), "ann"); err != nil || user != want {
-			t.Errorf("%s: got %q, %v, want %s", name, user, err, want)
+		if player, err := list[name].Player(t.Context(), "ann"); err != nil || player.User != want || player.Name != "ann" {
+			t.Errorf("%s: got %+v, %v, want %s by the name of ann", name, player, err, want)
 		}
 	}
 	if list["acme"] == nil || len(list) != 3 {

@@ -100,7 +100,7 @@ func (s *stack) feed(ctx context.Context, source event.Source) error {
 		if m.Key != key {
 			return nil
 		}
-		e, err := event.Decode(m.Value)
+		e, err := event.Instead(s.instead).Read(ctx, m)
 		if err != nil {
 			return err // a history with what nobody can read is not mended
 		}

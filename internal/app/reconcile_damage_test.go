@@ -35,10 +35,8 @@ type finding struct {
 // damaged is a world that is being damaged. Each damage takes players and shards that no other one took.
 type damaged struct {
 	*world
-	rng   int
 	taken map[string]bool
 	hide  map[string]bool // messages of the log, by source and position, that are gone
-	sums  []string
 }
 
 func (d *damaged) exec(query string, args ...any) {

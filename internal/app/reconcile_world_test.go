@@ -102,8 +102,7 @@ type world struct {
 type source struct {
 	event.Position
 	event.State
-	sent, received int64 // numbers of transfers
-	sizes          []int // coins of the rounds of each entry
+	received int64 // number of the last transfer
 }
 
 // settled is a round of the world.

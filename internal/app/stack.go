@@ -74,10 +74,7 @@ type stack struct {
 // open connects to the servers, in the order in which the parts need them, and builds the parts. Who writes to
 // the log needs its topics; a process that only serves players starts without Kafka.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger, writes bool) (*stack, error) {
-	s := &stack{
-		cfg: cfg, log: log, metrics: ops.NewMetrics(), clock: clock.System{}, owner: uuid.NewString(),
-		stops: &stops{log: log}, topics: event.TopicsOf(cfg.Namespace),
-	}
+	s := newStack(cfg, log)
 	steps := []func(context.Context) error{s.openSQL, s.openRedis, s.openKafka}
 	if writes {
 		steps = append(steps, s.makeTopics)
@@ -93,6 +90,14 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger, writes bool)
 		return nil, errors.Join(err, s.stops.closeAll())
 	}
 	return s, nil
+}
+
+// newStack has no connection yet.
+func newStack(cfg config.Config, log *slog.Logger) *stack {
+	return &stack{
+		cfg: cfg, log: log, metrics: ops.NewMetrics(), clock: clock.System{}, owner: uuid.NewString(),
+		stops: &stops{log: log}, topics: event.TopicsOf(cfg.Namespace),
+	}
 }
 
 func (s *stack) openSQL(ctx context.Context) (err error) {
@@ -208,6 +213,7 @@ func (s *stack) build() (err error) {
 		Owner: s.owner, Topic: s.topics.Entries, Observer: s.metrics, Log: s.log,
 	})
 	s.opener = inventory.NewOpener(s.pools, s.relay, s.bus, s.bus, s.topics.Entries)
+	s.opener.Instead = s.instead
 	s.office = admin.New(admin.Deps{
 		Campaigns: s.campaigns, Publisher: s.copies, Opener: s.opener, Pools: s.pools, Since: ends{s.bus, s.topics.Entries},
 		KeyID: s.keyring.Current(), Owner: s.owner, Clock: s.clock, Log: s.log,

@@ -38,6 +38,7 @@ type Provider struct {
 	Leeway       Duration `yaml:"leeway"`
 	UserClaim    string   `yaml:"user_claim,omitempty"`
 	UserPrefix   string   `yaml:"user_prefix"`
+	NameClaim    string   `yaml:"name_claim,omitempty"` // what others see; none: they see a code
 }
 
 // defaultProvider is a provider where a file says nothing.
@@ -150,6 +151,7 @@ func (p Provider) problems() (errs []error) {
 	need(p.Leeway >= 0 && p.Leeway <= Duration(5*time.Minute), "leeway: want 0s to 5m")
 	need(p.Concurrency > 0 && p.Concurrency <= 4096, "concurrency: want 1 to 4096")
 	need(p.UserClaim != "", "user_claim: want one")
+	need(jwt || introspect || p.NameClaim == "", "name_claim: for kinds jwt and introspect; dev shows what was typed")
 	need(userPrefix.MatchString(p.UserPrefix), "user_prefix: want at most 24 letters, digits and _.@:+-, a letter or digit first")
 	return errs
 }

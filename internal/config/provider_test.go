@@ -14,7 +14,7 @@ import (
 const twoProviders = minimal + `
 providers:
   acme: {kind: jwt, issuer: 'https://login.acme.example', audience: [shake], jwks: 'https://login.acme.example/jwks.json', algorithms: [RS256, EdDSA]}
-  acme-app: {kind: introspect, url: 'https://login.acme.example/introspect', client_id: shake, client_secret: 'env:PASSWORD', user_prefix: 'app-', timeout: 1s}
+  acme-app: {kind: introspect, url: 'https://login.acme.example/introspect', client_id: shake, client_secret: 'env:PASSWORD', user_prefix: 'app-', timeout: 1s, name_claim: nickname}
 `
 
 func TestProviders(t *testing.T) {
@@ -31,7 +31,7 @@ func TestProviders(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got.Providers["acme"], jwt)
 	}
 	app := got.Providers["acme-app"]
-	if app.ClientSecret.Value() != "hunter2" || app.UserPrefix != "app-" || app.Timeout != config.Duration(time.Second) || app.UserClaim != "sub" {
+	if app.ClientSecret.Value() != "hunter2" || app.UserPrefix != "app-" || app.Timeout != config.Duration(time.Second) || app.UserClaim != "sub" || app.NameClaim != "nickname" {
 		t.Errorf("got %+v with secret %q", app, app.ClientSecret.Value())
 	}
 	text, err := yaml.Marshal(got)
@@ -101,6 +101,8 @@ func TestProviders_refused(t *testing.T) {
 		{one(strings.Replace(introspect, "env:PASSWORD", "env:NOT_SET", 1)), "client_secret: env:NOT_SET is empty"},
 		{one(strings.Replace(introspect, ", client_secret: 'env:PASSWORD'", "", 1)), "client_id, client_secret: want both"},
 		{one("kind: dev, client_secret: 'env:PASSWORD'"), "for kind introspect alone"},
+		{one("kind: dev, name_claim: name"), "name_claim: for kinds jwt and introspect"},
+		{one(jwt + ", name_claim: [name]"), "no place for a value of kind seq"},
 		{"{a: {" + jwt + ", user_prefix: ''}, b: {" + introspect + "}}", "providers.a and providers.b: want a user_prefix each"},
 		{"{a: {" + jwt + ", user_prefix: x}, b: {" + introspect + ", user_prefix: x1}}", "providers.a and providers.b"},
 		{"{a: {" + jwt + ", user_prefix: x}, b: {" + jwt + ", user_prefix: x}}", "providers.a and providers.b"},

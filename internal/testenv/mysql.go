@@ -107,6 +107,16 @@ func Behind(dsn string, front func(addr string) (string, error)) (string, error)
 
 // asRoot runs one statement on the server that dsn names.
 func asRoot(dsn, statement string) error {
+	return onServer(dsn, func(ctx context.Context, db *sql.DB) error {
+		_, err := db.ExecContext(ctx, statement)
+		return err
+	})
+}
+
+// serverLimit bounds what a test has a server do.
+const serverLimit = time.Minute
+
+func onServer(dsn string, do func(ctx context.Context, db *sql.DB) error) error {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return err
@@ -118,8 +128,16 @@ func asRoot(dsn, statement string) error {
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), serverLimit)
 	defer cancel()
-	_, err = db.ExecContext(ctx, statement)
-	return err
+	return do(ctx, db)
+}
+
+// Exec runs a statement as root on a server of StartMySQL.
+func (s *Server) Exec(statement string) error { return asRoot(adminDSN(s.p.addr), statement) }
+
+// Ask gives the one value of a query, as root on a server of StartMySQL.
+func (s *Server) Ask(query string) (value string, err error) {
+	err = onServer(adminDSN(s.p.addr), func(ctx context.Context, db *sql.DB) error { return db.QueryRowContext(ctx, query).Scan(&value) })
+	return value, err
 }

@@ -218,6 +218,25 @@ func deadLetters(t *testing.T, b Board) {
 	}
 	apply(t, b, w.Log[2:]...)
 	want(t, b, DemoRun, leaderboard.Entry{Rank: 1, User: "ann", Coins: 30}) // the next total makes up for it
+	if r, err := b.PutBack(t.Context(), DemoRun, DemoScale, w.Log[1]); err != nil || r != event.Counted {
+		t.Errorf("put back what a later total covers: got %s, %v", r, err)
+	}
+	w.End("bob", 40, 300)
+	if err := b.SkipDead(t.Context(), w.source, w.Last().Position); err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range []event.Return{event.Counts, event.Counted} {
+		if r, err := b.PutBack(t.Context(), DemoRun, DemoScale, w.Last()); err != nil || r != wanted {
+			t.Errorf("put back: got %s, %v, want %s", r, err, wanted)
+		}
+	}
+	want(t, b, DemoRun, leaderboard.Entry{Rank: 1, User: "bob", Coins: 40}, leaderboard.Entry{Rank: 2, User: "ann", Coins: 30})
+	w.End("bob", 1, 310)
+	w.End("bob", 1, 320)
+	if _, err := b.PutBack(t.Context(), DemoRun, DemoScale, w.Last()); !errors.As(err, &g) {
+		t.Errorf("put back beyond the board: got %v, want a gap", err)
+	}
+	apply(t, b, w.Log[len(w.Log)-2:]...)
 	w.Fence()
 	if err := b.SkipDead(t.Context(), w.source, w.Last().Position); err != nil {
 		t.Fatal(err)

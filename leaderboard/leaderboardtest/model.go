@@ -61,6 +61,28 @@ func (m *Model) SkipDead(_ context.Context, s event.Source, p event.Position) er
 	return err
 }
 
+// PutBack implements leaderboard.Live.
+func (m *Model) PutBack(ctx context.Context, run event.Run, scale leaderboard.Scale, e event.Entry) (event.Return, error) {
+	m.mu.Lock()
+	r := m.of(run)
+	if r.cursors[e.Shard].Judge(e) != event.Repeat {
+		m.mu.Unlock()
+		applied, err := m.Apply(ctx, run, scale, []event.Entry{e})
+		return applied.Tally.Return(), err
+	}
+	defer m.mu.Unlock()
+	if r.scale == nil {
+		r.scale = &scale
+	}
+	raised := event.Counted
+	for user, t := range leaderboard.TotalsOf(e) {
+		if score := r.scale.Score(t.Coins, t.AtMS); score > r.scores[user] {
+			r.scores[user], raised = score, event.Counts
+		}
+	}
+	return raised, nil
+}
+
 // Progress tells how far the board is in each pool of a run.
 func (m *Model) Progress(_ context.Context, campaign string, run int64) (map[int]event.Cursor, error) {
 	m.mu.Lock()

@@ -37,6 +37,8 @@ type deed struct {
 	start *event.Start
 	round *event.Round
 	lost  *event.Lost // of a round that its claim paid
+
+	letter *letter // of an entry that somebody could not read
 }
 
 // fact is a settled round.
@@ -47,6 +49,8 @@ type fact struct {
 	lost *event.Lost    // of one that its claim paid
 	row  *reward.Record // the ledger's
 	late bool           // the ledger's cursor passed it unread; see ledger.cursor
+
+	letter *letter // of an entry that somebody could not read
 }
 
 // reason is what the ledger's row of the round says besides.
@@ -118,7 +122,7 @@ func (d *dossier) gather() {
 		if late && !d.pool.ledger.Position.Before(h.at) {
 			cursor.add(id)
 		}
-		d.truth = append(d.truth, fact{Round: h.round, id: id, at: h.at, lost: h.lost, row: row, late: late})
+		d.truth = append(d.truth, fact{Round: h.round, id: id, at: h.at, lost: h.lost, row: row, late: late, letter: h.letter})
 	}
 	for i := range d.rows {
 		r := &d.rows[i]
@@ -144,7 +148,7 @@ func (d *dossier) judgeRounds() {
 	for _, t := range d.truth {
 		known[t.id] = true
 		switch {
-		case t.row == nil && !t.late && !d.pool.ledger.Position.Before(t.at):
+		case t.row == nil && !t.late && !t.letter.misses(ledgerReader) && !d.pool.ledger.Position.Before(t.at):
 			f := d.found(Finding{Identity: OfLedger, Kind: "ledger.missing", Rounds: []string{t.id}, Want: roundText(t.Round, t.at), Got: "no row"})
 			f.mend(d.pool, Action{Kind: "ledger.write", Subject: t.id, Before: "no row", After: roundText(t.Round, t.at), Round: t.Round, Reason: t.reason(), At: t.at, Row: true})
 		case t.row != nil && (t.row.Round != *t.Round || t.row.Position != t.at || t.row.Source != d.pool.source):
@@ -175,7 +179,7 @@ func roundText(r *event.Round, at event.Position) string {
 
 // booked tells whether the round is to be in the book.
 func (d *dossier) booked(t *fact) bool {
-	if t.Paid == 0 || t.late {
+	if t.Paid == 0 || t.late || t.letter.misses(ledgerReader) {
 		return false
 	}
 	if t.row != nil {
@@ -287,7 +291,7 @@ func (d *dossier) judgeNotices() {
 	for i := range d.truth {
 		t := &d.truth[i]
 		n, there := rest[t.id]
-		due := t.Paid > 0 && !d.pool.notified.Position.Before(t.at)
+		due := t.Paid > 0 && !d.pool.notified.Position.Before(t.at) && !t.letter.misses(noticesReader)
 		switch {
 		case due && !there:
 			f := d.found(Finding{Identity: OfNotices, Kind: "notices.missing", Rounds: []string{t.id}, Want: fmt.Sprint("a notice of ", t.Paid, " coins"), Got: "none"})
@@ -295,7 +299,7 @@ func (d *dossier) judgeNotices() {
 		case due && (n.Coins != t.Paid || n.Kind != reward.KindWin):
 			d.found(Finding{Identity: OfNotices, Kind: "notices.altered", Rounds: []string{t.id}, Want: fmt.Sprint(t.Paid, " coins"), Got: fmt.Sprint(n.Kind, " of ", n.Coins, " coins"),
 				Human: "the player may have read it"})
-		case there && !due && t.Paid > 0: // the cursor is behind what was written
+		case there && !due && t.Paid > 0 && d.pool.notified.Position.Before(t.at): // the cursor is behind what was written
 			f := d.of("notices.cursor")
 			if f == nil {
 				f = d.found(Finding{Identity: OfNotices, Kind: "notices.cursor", Want: "at least " + t.at.String(), Got: d.pool.notified.Position.String(),
@@ -435,7 +439,7 @@ func (d *dossier) judgeBoards() {
 			continue
 		}
 		best = max(best, d.look.scale.Score(t.Total, t.SettledAt))
-		if same := best == d.score; same || !d.pool.board.Before(t.at) {
+		if same := best == d.score; same || t.letter.sure() && !d.pool.board.Before(t.at) {
 			right = same
 		}
 	}

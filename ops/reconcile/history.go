@@ -87,6 +87,9 @@ func (l *look) message(p *pool, m event.Message) int {
 		return 0
 	}
 	e, err := event.Decode(m.Value)
+	if known := p.letters[at]; err != nil && known != nil && known.entry != nil {
+		e, err = *known.entry, nil
+	}
 	if err != nil {
 		p.bury(at, true)
 		return 0
@@ -205,13 +208,26 @@ func (l *look) count(p *pool, e *event.Entry, stored bool) {
 		p.relayed = e.Seq
 	}
 	want := follow(p.state, e)
+	known := p.letters[e.Position]
+	back := known
+	if known != nil && known.entry == nil {
+		back = nil
+	}
+	fits := want == e.State || !p.stateKnown && e.Seq != 1
 	switch {
+	case !fits && !p.unread && (back != nil || p.last != nil):
+		p.broken = true
+		of := back
+		if of == nil {
+			of = p.last
+		}
+		l.unfit(p, of, "at "+e.Position.String()+" "+stateText(want), stateText(e.State))
 	case p.unread:
 		p.unseen.Issued += e.State.Issued - want.Issued
 		p.unseen.Funded += e.State.Funded - want.Funded
 		p.unseen.Sent += e.State.Sent - want.Sent
 		p.unseen.Received += e.State.Received - want.Received
-	case (p.stateKnown || e.Seq == 1) && want != e.State:
+	case !fits:
 		p.broken = true
 		f := l.found(Finding{Identity: OfPool, Kind: "pool.history", Shard: p.source.Shard, Want: stateText(want), Got: stateText(e.State),
 			Detail: "the entry at " + e.Position.String() + " does not follow from the one before: the pool was changed without an entry",
@@ -220,7 +236,12 @@ func (l *look) count(p *pool, e *event.Entry, stored bool) {
 			f.add(e.Rounds[i].ID(e.Source))
 		}
 	}
-	p.state, p.stateKnown, p.unread = e.State, true, false
+	p.state, p.stateKnown, p.unread, p.last = e.State, true, false, back
+	if known.misses(ledgerReader) {
+		p.miss(e)
+	} else {
+		p.told = e.State
+	}
 	p.rounds += int64(len(e.Rounds))
 	switch e.Kind {
 	case event.KindFund:
@@ -299,7 +320,8 @@ func (l *look) settled(p *pool, e *event.Entry, r *event.Round, lost *event.Lost
 		u.set(suspected, true)
 	}
 	u.total = r.Total
-	if !p.ledger.Position.Before(e.Position) {
+	known := p.letters[e.Position]
+	if !p.ledger.Position.Before(e.Position) && !known.misses(ledgerReader) {
 		u.rounds += print
 		if r.Paid > 0 {
 			movement := l.print.of(r.Number, r.StartEpoch, r.Paid, r.SettledAt)
@@ -307,17 +329,17 @@ func (l *look) settled(p *pool, e *event.Entry, r *event.Round, lost *event.Lost
 			u.got += movement
 		}
 	}
-	if r.Paid > 0 && !p.notified.Position.Before(e.Position) {
+	if r.Paid > 0 && !p.notified.Position.Before(e.Position) && !known.misses(noticesReader) {
 		u.notices += l.print.of(r.Number, r.StartEpoch, r.Paid)
 	}
 	if l.boards && r.Total > 0 {
 		u.best = max(u.best, l.scale.Score(r.Total, r.SettledAt))
-		if right := u.best == u.score; right || !p.board.Before(e.Position) {
+		if right := u.best == u.score; right || known.sure() && !p.board.Before(e.Position) {
 			u.set(scoreOK, right)
 		}
 	}
 	if d := l.details[r.User]; d != nil {
 		round := *r // not the entry with all of its rounds
-		d.history = append(d.history, deed{at: e.Position, round: &round, lost: lost})
+		d.history = append(d.history, deed{at: e.Position, round: &round, lost: lost, letter: known})
 	}
 }

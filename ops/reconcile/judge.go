@@ -57,7 +57,9 @@ func join(a, b string) string {
 
 func (l *look) judgePool(p *pool) {
 	was, is := p.state, p.after.State
-	if was != is {
+	if was != is && p.last != nil {
+		l.unfit(p, p.last, stateText(is)+dryText(is)+", as the pool has it", stateText(was)+dryText(was))
+	} else if was != is {
 		l.found(Finding{Identity: OfPool, Kind: "pool.state", Shard: p.source.Shard, Want: stateText(was) + dryText(was), Got: stateText(is) + dryText(is),
 			Detail: "at " + p.stop.String(), Human: "set the pool to what its last entry says, or record where the coins came from"})
 	}
@@ -86,7 +88,7 @@ func dryText(s event.State) string {
 func (l *look) judgeLedger(p *pool) {
 	at, c := p.ledger.Position, p.ledger.Count
 	var buried int64
-	for _, d := range p.dead {
+	for _, d := range slices.Concat(p.dead, p.passed) {
 		if !at.Before(d) {
 			buried++
 		}
@@ -105,7 +107,7 @@ func (l *look) judgeLedger(p *pool) {
 		f.mend(p, Action{Kind: "ledger.count", Subject: "counters", Before: f.Got, After: f.Want, From: at, Count: want})
 	case buried != p.ledger.Dead:
 		l.found(Finding{Identity: OfLedger, Kind: "ledger.dead", Shard: p.source.Shard, Want: fmt.Sprint(buried, " entries that nobody can read"),
-			Got: fmt.Sprint(p.ledger.Dead, " dead letters"), Human: "look at the dead letters: something was passed over, or put back"})
+			Got: fmt.Sprint(p.ledger.Dead, " dead letters"), Human: "look at the dead letters: something was passed over, or put back without being noted"})
 	}
 }
 

@@ -114,6 +114,9 @@ func (l *look) readCursors(ctx context.Context, b Snapshot) error {
 	for _, p := range l.pools {
 		p.ledger, p.notified = ledger[p.source.Shard], notified[p.source.Shard]
 	}
+	if err := l.readLetters(ctx, b); err != nil {
+		return err
+	}
 	if l.funds.ordered, err = b.Orders(ctx); err != nil {
 		return err
 	}

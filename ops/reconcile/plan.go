@@ -59,7 +59,7 @@ func (a *Action) text() string {
 func (p *pool) counters() reward.Count {
 	s, u := p.atLedger, p.unseenAtLedger
 	return reward.Count{
-		Left: s.Left, Issued: s.Issued, Funded: s.Funded - u.Funded, Sent: s.Sent - u.Sent, Received: s.Received - u.Received, Granted: s.Issued - u.Issued,
+		Left: p.toldAtLedger.Left, Issued: p.toldAtLedger.Issued, Funded: s.Funded - u.Funded, Sent: s.Sent - u.Sent, Received: s.Received - u.Received, Granted: s.Issued - u.Issued,
 		Rounds: p.roundsAtLedger,
 	}
 }

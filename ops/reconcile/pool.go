@@ -32,12 +32,18 @@ type pool struct {
 	dead       []event.Position
 	unseen     event.State // what entries that nobody can read changed, as the next one that can be read shows
 	unread     bool        // the entry before is such a one
+	letters    map[event.Position]*letter
+	last       *letter          // of the entry before, if it was put back
+	passed     []event.Position // entries that the history knows, and the ledger has passed over
+	told       event.State      // left and issued, as the last entry says that the ledger has
 	funding    event.Funding
 	to         map[int]event.Transfer
 	from       map[int]int64
 
 	atLedger       event.State // where the ledger's cursor stands
 	unseenAtLedger event.State
+	toldAtLedger   event.State
+	unseenRounds   int64 // of the entries in passed
 	roundsAtLedger int64
 	counted        event.Position // the last one at which the ledger's counters are right
 	known          bool           // there is such a one
@@ -94,12 +100,12 @@ func (p *pool) lost(at event.Position) bool {
 func (p *pool) compare() {
 	at, c := p.cursor.Position, p.ledger.Count
 	if !p.ledger.Position.Before(at) {
-		p.atLedger, p.unseenAtLedger, p.roundsAtLedger = p.state, p.unseen, p.rounds
+		p.atLedger, p.unseenAtLedger, p.roundsAtLedger, p.toldAtLedger = p.state, p.unseen, p.rounds-p.unseenRounds, p.told
 	}
 	s, u := p.state, p.unseen
-	same := c.Left == s.Left && c.Issued == s.Issued && c.Funded == s.Funded-u.Funded && c.Sent == s.Sent-u.Sent &&
+	same := c.Left == p.told.Left && c.Issued == p.told.Issued && c.Funded == s.Funded-u.Funded && c.Sent == s.Sent-u.Sent &&
 		c.Received == s.Received-u.Received && c.Granted+c.Held+c.Refused == s.Issued-u.Issued &&
-		(c.Rounds == p.rounds || len(p.gaps) > 0)
+		(c.Rounds == p.rounds-p.unseenRounds || len(p.gaps) > 0)
 	if same {
 		p.counted, p.known = at, true
 		p.right = p.right || at == p.ledger.Position
@@ -124,7 +130,9 @@ func follow(s event.State, e *event.Entry) event.State {
 }
 
 // clear tells whether nothing of the pool's history is in doubt.
-func (p *pool) clear() bool { return len(p.gaps) == 0 && len(p.dead) == 0 && !p.broken }
+func (p *pool) clear() bool {
+	return len(p.gaps) == 0 && len(p.dead) == 0 && len(p.passed) == 0 && !p.broken
+}
 
 func (p *pool) figures() Shard {
 	s := Shard{

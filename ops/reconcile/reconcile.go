@@ -92,6 +92,16 @@ type Wallet struct {
 	Balance, Sum int64
 }
 
+// Letter is the record of an entry that a reader has passed over since it could not read it.
+type Letter struct {
+	Reader string // ledger, notices, board
+	Shard  int
+	At     event.Position
+	Back   bool   // it was put back since, and counts for this reader
+	Entry  []byte // what was put back
+	Note   string // where that came from
+}
+
 // Books opens what is in SQL.
 type Books interface {
 	Look(ctx context.Context, run event.Run) (Snapshot, error)
@@ -103,6 +113,7 @@ type Books interface {
 type Snapshot interface {
 	Progress(ctx context.Context) (map[int]reward.Shard, error) // of the ledger
 	Notified(ctx context.Context) (map[int]event.Cursor, error) // of the notices
+	Letters(ctx context.Context) ([]Letter, error)
 	Orders(ctx context.Context) ([]Order, error)
 	Fundings(ctx context.Context) ([]reward.Funding, error)
 	Rounds(ctx context.Context, users []string, fn func(*reward.Record) error) error

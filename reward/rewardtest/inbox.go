@@ -134,6 +134,15 @@ func noticesGapVoidDead(t *testing.T, b Inbox) {
 	if got := inbox(t, b, "ann"); len(got) != 2 || got[0].Coins != 3 || got[1].Coins != 1 {
 		t.Errorf("inbox: %+v", got)
 	}
+	if d, r, err := b.PutBack(t.Context(), w.Log[2], ""); err != nil || r != event.Counts || d.Notices != 1 || len(d.Fresh) != 1 {
+		t.Errorf("put back: %+v, %s, %v", d, r, err)
+	}
+	if d, r, err := b.PutBack(t.Context(), w.Log[2], ""); err != nil || r != event.Counted || d.Notices != 0 || len(d.Fresh) != 0 {
+		t.Errorf("put back again: %+v, %s, %v", d, r, err)
+	}
+	if got := inbox(t, b, "ann"); len(got) != 3 {
+		t.Errorf("inbox: %+v, want the notice that was put back too", got)
+	}
 }
 
 func inboxPages(t *testing.T, b Inbox) {

@@ -60,7 +60,7 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 	if len(entries) == 0 {
 		return reward.Delivered{}, nil
 	}
-	if err := errors.Join(s.notices.Ready(ctx), s.pushes.Ready(ctx), s.handovers.Ready(ctx)); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return reward.Delivered{}, err
 	}
 	var d reward.Delivered
@@ -76,11 +76,8 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 				notices = append(notices, reward.Notices(e)...)
 			}
 		}
-		written, err := s.write(ctx, tx, notices)
+		written, err := s.post(ctx, tx, notices)
 		if err != nil {
-			return err
-		}
-		if err := errors.Join(s.schedule(ctx, tx, notices), s.handOver(ctx, tx, notices)); err != nil {
 			return err
 		}
 		d = reward.Delivered{Tally: reading.Tally, Notices: written, Fresh: notices}
@@ -90,6 +87,41 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Delive
 		return reward.Delivered{}, fmt.Errorf("notices of %d entries: %w", len(entries), err)
 	}
 	return d, d.Err()
+}
+
+// post writes notices and has them pushed and handed over.
+func (s *Store) post(ctx context.Context, tx *sql.Tx, notices []reward.Notice) (written int, err error) {
+	if written, err = s.write(ctx, tx, notices); err != nil {
+		return 0, err
+	}
+	return written, errors.Join(s.schedule(ctx, tx, notices), s.handOver(ctx, tx, notices))
+}
+
+// PutBack writes the notices of an entry that was passed over; see reward.Mailbox.
+func (s *Store) PutBack(ctx context.Context, e event.Entry, note string) (reward.Delivered, event.Return, error) {
+	if err := s.ready(ctx); err != nil {
+		return reward.Delivered{}, "", err
+	}
+	var d reward.Delivered
+	r, passed, err := s.cursors.PutBack(ctx, e, note, func(tx *sql.Tx, _ event.Cursor) error {
+		notices := reward.Notices(e)
+		written, err := s.post(ctx, tx, notices)
+		d = reward.Delivered{Notices: written, Fresh: notices}
+		return err
+	})
+	if err != nil {
+		return reward.Delivered{}, "", fmt.Errorf("put back %s %s: %w", e.Source, e.Position, err)
+	}
+	if !passed {
+		d, err = s.Apply(ctx, []event.Entry{e})
+		r = d.Tally.Return()
+	}
+	return d, r, err
+}
+
+// ready prepares the statements, which a transaction must not wait for.
+func (s *Store) ready(ctx context.Context) error {
+	return errors.Join(s.notices.Ready(ctx), s.pushes.Ready(ctx), s.handovers.Ready(ctx))
 }
 
 // Restore writes notices that are missing, outside of any reader's batch, and has them pushed as those of a batch are.

@@ -18,7 +18,7 @@ func (s *Store) Booked(ctx context.Context, source event.Source, at event.Positi
 	var paid sql.NullInt64
 	err := s.db.QueryRowContext(ctx, `SELECT c.epoch, c.seq,
 			(SELECT COUNT(*) FROM dead_letters d WHERE d.reader = c.reader AND d.campaign = c.campaign AND d.run = c.run
-				AND d.shard = c.shard AND (d.epoch > ? OR (d.epoch = ? AND d.seq >= ?))),
+				AND d.shard = c.shard AND d.back_at = 0 AND (d.epoch > ? OR (d.epoch = ? AND d.seq >= ?))),
 			r.state, r.paid
 		FROM cursors c LEFT JOIN rounds r ON r.campaign = c.campaign AND r.run = c.run AND r.user = ? AND r.number = ?
 			AND r.start_epoch = ?

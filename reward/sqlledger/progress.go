@@ -12,7 +12,7 @@ import (
 func (s *Store) Progress(ctx context.Context, campaign string, run int64) (map[int]reward.Shard, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT c.shard, c.epoch, c.seq, c.fence,
 			(SELECT COUNT(*) FROM dead_letters d WHERE d.reader = c.reader AND d.campaign = c.campaign
-				AND d.run = c.run AND d.shard = c.shard),
+				AND d.run = c.run AND d.shard = c.shard AND d.back_at = 0),
 			COALESCE(s.pool_left, 0), COALESCE(s.pool_issued, 0), COALESCE(s.funded, 0), COALESCE(s.sent, 0),
 			COALESCE(s.received, 0), COALESCE(s.granted, 0), COALESCE(s.held, 0), COALESCE(s.refused, 0),
 			COALESCE(s.rounds, 0)

@@ -7,9 +7,11 @@ import (
 	"github.com/shake-live/shake/reward"
 )
 
-const selectRounds = `SELECT campaign, run, user, number, start_epoch, shard, epoch, seq, started_at, shakes,
+const selectAll = `SELECT campaign, run, user, number, start_epoch, shard, epoch, seq, started_at, shakes,
 	elapsed_ms, computed, paid, total, chances_left, settled_at, state, reason FROM rounds
-	WHERE campaign = ? AND run = ? AND user = ?`
+	WHERE campaign = ? AND run = ?`
+
+const selectRounds = selectAll + " AND user = ?"
 
 const selectRound = selectRounds + " AND number = ?"
 
@@ -70,10 +72,15 @@ func (s *Store) RoundByID(ctx context.Context, id string) (reward.Record, error)
 }
 
 func (s *Store) round(ctx context.Context, query string, args ...any) (reward.Record, error) {
-	var r reward.Record
-	err := s.db.QueryRowContext(ctx, query, args...).Scan(&r.Source.Campaign, &r.Source.Run, &r.User, &r.Number,
+	r, err := scanRound(s.db.QueryRowContext(ctx, query, args...))
+	return r, notFound(err)
+}
+
+// scanRound reads a row of selectAll.
+func scanRound(row interface{ Scan(...any) error }) (r reward.Record, err error) {
+	err = row.Scan(&r.Source.Campaign, &r.Source.Run, &r.User, &r.Number,
 		&r.StartEpoch, &r.Source.Shard, &r.Position.Epoch, &r.Position.Seq, &r.StartedAt, &r.Shakes, &r.ElapsedMS,
 		&r.Computed, &r.Paid, &r.Total, &r.ChancesLeft, &r.SettledAt, &r.State, &r.Reason)
 	r.ID = r.Round.ID(r.Source)
-	return r, notFound(err)
+	return r, err
 }

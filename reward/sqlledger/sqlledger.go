@@ -51,10 +51,8 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Applie
 	if len(entries) == 0 {
 		return reward.Applied{}, nil
 	}
-	for _, b := range []*sqldb.Bulk{s.rounds, s.entries, s.wallets} {
-		if err := b.Ready(ctx); err != nil {
-			return reward.Applied{}, err
-		}
+	if err := s.ready(ctx); err != nil {
+		return reward.Applied{}, err
 	}
 	applied, err := s.apply(ctx, entries, false)
 	for try := 0; sqldb.Duplicate(err) && try < carefulTries; try++ {
@@ -64,6 +62,11 @@ func (s *Store) Apply(ctx context.Context, entries []event.Entry) (reward.Applie
 		return reward.Applied{}, fmt.Errorf("apply %d entries: %w", len(entries), err)
 	}
 	return applied, applied.Err()
+}
+
+// ready prepares the statements, which a transaction must not wait for.
+func (s *Store) ready(ctx context.Context) error {
+	return errors.Join(s.rounds.Ready(ctx), s.entries.Ready(ctx), s.wallets.Ready(ctx))
 }
 
 func (s *Store) apply(ctx context.Context, entries []event.Entry, careful bool) (reward.Applied, error) {

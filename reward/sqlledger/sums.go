@@ -17,7 +17,7 @@ func (s *Store) Sums(ctx context.Context, campaign string, run int64) (reward.Su
 		(SELECT COALESCE(SUM(paid), 0) FROM rounds WHERE campaign = ? AND run = ? AND state = 'granted'),
 		(SELECT COALESCE(SUM(paid), 0) FROM rounds WHERE campaign = ? AND run = ? AND state = 'held'),
 		(SELECT COUNT(*) FROM rounds WHERE campaign = ? AND run = ? AND state = 'held'),
-		(SELECT COUNT(*) FROM dead_letters WHERE campaign = ? AND run = ? AND reader = 'ledger'),
+		(SELECT COUNT(*) FROM dead_letters WHERE campaign = ? AND run = ? AND reader = 'ledger' AND back_at = 0),
 		(SELECT COALESCE(SUM(amount), 0) FROM booked_fundings WHERE campaign = ? AND run = ?),
 		(SELECT COALESCE(SUM(coins), 0) FROM entries WHERE account = ? AND ref >= ? AND ref < ?),
 		(SELECT COALESCE(SUM(w.balance), 0) FROM ` + winners + ` u LEFT JOIN wallets w ON w.user = u.user) -

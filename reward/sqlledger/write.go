@@ -30,7 +30,7 @@ func insertWallets(db *sqldb.DB) sqldb.Insert {
 // write puts a posting into the tables.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, p reward.Posting) error {
 	for _, step := range []func(context.Context, *sql.Tx, reward.Posting) error{
-		s.writeRounds, s.writeFundings, s.writeEntries, s.writeWallets, s.writeCounts,
+		s.writeRounds, s.release, s.writeFundings, s.writeEntries, s.writeWallets, s.writeCounts,
 	} {
 		if err := step(ctx, tx, p); err != nil {
 			return err
@@ -119,9 +119,11 @@ func (s *Store) writeWallets(ctx context.Context, tx *sql.Tx, p reward.Posting) 
 // paying gives the rounds that move coins.
 func paying(p reward.Posting) func(yield func(*reward.Record) bool) {
 	return func(yield func(*reward.Record) bool) {
-		for i := range p.Rounds {
-			if r := &p.Rounds[i]; r.State == reward.Granted && r.Paid > 0 && !yield(r) {
-				return
+		for _, rounds := range [][]reward.Record{p.Rounds, p.Released} {
+			for i := range rounds {
+				if r := &rounds[i]; r.State == reward.Granted && r.Paid > 0 && !yield(r) {
+					return
+				}
 			}
 		}
 	}

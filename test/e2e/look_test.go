@@ -51,8 +51,8 @@ func (p *phone) pair(name string) {
 }
 
 // stages shows every view and every state one after the other, without playing; each is what people see.
-var stages = []string{"join", "lobby", "live", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live", "over", "from_app",
-	"session_expired", "rate_limited", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy"}
+var stages = []string{"join", "lobby", "live", "spent", "play", "result", "closed", "no_chances", "too_late", "pool_empty", "busy", "not_live", "over", "from_app",
+	"session_expired", "offline", "not_found", "conflicting_repeat", "error", "wait-offline", "wait-pending", "wait-busy", "wait-late"}
 
 func (p *phone) stage(name string) {
 	p.t.Helper()
@@ -60,11 +60,16 @@ func (p *phone) stage(name string) {
 		const from = document.querySelector('script[type=module]').src;
 		const { show } = await import(from.replace('main.js', 'view.js'));
 		const { refuse, wait } = await import(from.replace('main.js', 'refusal.js'));
-		document.body.dataset.stage = name === 'live' ? 'live' : 'warmup';
+		const spent = name === 'spent';
+		document.body.dataset.stage = name === 'live' || spent ? 'live' : 'warmup';
+		document.getElementById('spent').hidden = !spent;
+		document.getElementById('lobby').dataset.spent = spent;
+		document.getElementById('lobby-board').hidden = name !== 'live' && !spent;
 		document.getElementById('go').hidden = name !== 'live';
-		if (name.startsWith('wait-')) wait(name.slice(5));
+		if (name === 'wait-late') wait('offline', () => 0);
+		else if (name.startsWith('wait-')) wait(name.slice(5), () => 29000);
 		else if (document.getElementById(name)?.matches('.view')) show(name);
-		else if (name === 'live') show('lobby');
+		else if (name === 'live' || spent) { show('lobby'); scrollTo(0, 0); }
 		else refuse(name, () => {});
 		await %s;
 	})(%q)`, arrived, name))
@@ -87,6 +92,22 @@ const overflow = `(() => {
 const reach = `['join-go', 'go', 'pad', 'again', 'refusal-go'].map((id) => document.getElementById(id)).filter((el) => el.getClientRects().length)
 	.filter((el) => { const box = el.getBoundingClientRect(); return box.bottom > innerHeight || box.top < 0; }).map((el) => el.id + ' ends at ' + Math.round(el.getBoundingClientRect().bottom))`
 
+// toasted shows a message with a name as long as a link.
+const toasted = `(() => {
+	document.getElementById('toast-title').textContent = 'Đã ghi nhận phần thưởng';
+	document.getElementById('toast-body').textContent = 'https://shake.example/play/singapore-2026';
+	document.getElementById('toast').hidden = false;
+	for (const a of document.getElementById('toast').getAnimations()) a.finish();
+})()`
+
+// covered lists what one could press and a message lies upon.
+const covered = `(() => {
+	const over = document.getElementById('toast').getBoundingClientRect();
+	return [...document.querySelectorAll('header :is(button, select), main :is(button, input)')].filter((el) => el.getClientRects().length)
+		.filter((el) => { const box = el.getBoundingClientRect(); return over.width && box.top < over.bottom && box.bottom > over.top && box.left < over.right && box.right > over.left; })
+		.map((el) => el.id || el.className);
+})()`
+
 // The smallest phone that we mean, and one on its side.
 func TestLanguages_fitSmallPhones(t *testing.T) {
 	p := open(t, demo(t).door(t))
@@ -108,7 +129,10 @@ func TestLanguages_fitSmallPhones(t *testing.T) {
 				if far := js[[]string](p, reach); len(far) > 0 {
 					t.Errorf("%v, %s, %s: out of reach: %s", size, tag, stage, strings.Join(far, "; "))
 				}
-				js[any](p, `document.getElementById('toast').hidden = false`)
+				js[any](p, toasted)
+				if under := js[[]string](p, covered); len(under) > 0 {
+					t.Errorf("%v, %s, %s: a message covers %s", size, tag, stage, strings.Join(under, "; "))
+				}
 				if wide := js[[]string](p, overflow); len(wide) > 0 {
 					t.Errorf("%v, %s, %s: too wide: %s", size, tag, stage, strings.Join(wide, "; "))
 				}
@@ -229,7 +253,7 @@ func TestAxe_findsNothingSerious(t *testing.T) {
 		.map((v) => v.id + ': ' + v.nodes.map((n) => n.target + ' ' + n.failureSummary.split('\n').slice(1).join(' ')).join(' | ')))`
 	for _, scheme := range []string{"light", "dark"} {
 		media(p, map[string]string{"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"})
-		for _, stage := range stages[:12] {
+		for _, stage := range stages[:13] {
 			p.stage(stage)
 			if found := js[[]string](p, run); len(found) > 0 {
 				t.Errorf("%s, %s: %s", scheme, stage, strings.Join(found, "\n"))

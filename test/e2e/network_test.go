@@ -40,6 +40,30 @@ func TestEnd_offlineThenOnline(t *testing.T) {
 	p.played(r.last(t), 3, 13, demoChances-1)
 }
 
+// Who can't send a round reads how long it still counts, also after a reload, and that it is too late when it is.
+func TestEnd_saysUntilWhen(t *testing.T) {
+	d := demo(t).door(t)
+	p := open(t, d, before(`const get = window.fetch; window.fetch = async (url, options) => {
+		if (String(url).endsWith('/end')) throw new TypeError('no network');
+		const answer = await get(url, options);
+		if (!String(url).endsWith('/v1/campaigns/demo')) return answer;
+		return new Response((await answer.text()).replace('"late_seconds":30', '"late_seconds":10'), answer);
+	};`))
+	p.join("metro")
+	p.live()
+	p.tap("go")
+	p.view("play")
+	p.refused("kept")
+	p.until(`/^00:(0[1-9]|10)$/.test(document.getElementById('refusal-time').dataset.text) && !document.getElementById('refusal-until').hidden`)
+	p.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.URL))
+	p.refused("kept")
+	p.until(`/^00:0[1-9]$/.test(document.getElementById('refusal-time').dataset.text)`)
+	p.refused("late")
+	if !js[bool](p, `document.getElementById('refusal-until').hidden && document.getElementById('say').textContent.startsWith('Probably too late')`) {
+		t.Error("it still counts down, or says nothing")
+	}
+}
+
 // The network dies before the server here: a browser told to be offline is online again with its next page.
 func TestEnd_offlineThenReload(t *testing.T) {
 	p, d, r := unanswered(t, "reboot", func(_ *phone, d *door) {

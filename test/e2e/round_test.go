@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -87,6 +88,12 @@ func TestRound_byMotion(t *testing.T) {
 	p.win()
 	if p.number("result-rank") < 1 {
 		t.Error("no rank")
+	}
+	p.do(chromedp.Navigate(d.URL))
+	p.live()
+	p.until(`document.querySelector('#lobby-board li.me')`) // it stands in the lobby, too
+	if rows := js[int](p, `document.querySelectorAll('#lobby-board li').length`); rows > 4 {
+		t.Errorf("the lobby has %d rows of the board, want three and one's own", rows)
 	}
 }
 
@@ -191,6 +198,30 @@ func TestRecorder_givesAFile(t *testing.T) {
 	}
 }
 
+// A phone whose clock is wrong, at a server that has no time to tell the time: rounds are as long as they are.
+func TestRound_onAPhoneWhoseClockIsWrong(t *testing.T) {
+	for name, seconds := range map[string]int{"fast": 40, "slow": -40} {
+		d := demo(t).door(t)
+		var r recorder
+		d.answer(r.hook(on("GET", "/v1/time", problem(503, "overloaded"))))
+		p := open(t, d, before(fmt.Sprintf(`const now = Date.now; Date.now = () => now() + %d000`, seconds)))
+		p.join(name)
+		p.live()
+		p.tap("go")
+		p.view("play")
+		began := time.Now()
+		if left := p.number("left-n"); left < 1 || left > 3 {
+			t.Errorf("%s: %d seconds left at the start, want 3", name, left)
+		}
+		p.shakes(5, roundMS)
+		p.view("result")
+		if took := time.Since(began); took < roundMS/2*time.Millisecond || took > (roundMS+2500)*time.Millisecond {
+			t.Errorf("%s: the round took %s", name, took)
+		}
+		p.played(r.last(t), 5, 16, demoChances-1)
+	}
+}
+
 // A reload in the middle of a round goes on with it, and with what was counted.
 func TestRound_goesOnAfterAReload(t *testing.T) {
 	d := demo(t).door(t)
@@ -263,6 +294,54 @@ func TestNotice_inThePlayersLanguage(t *testing.T) {
 	p.until(`document.getElementById('toast-title').textContent === 'Prêmio registrado'`)
 	if text := p.text("toast-body"); text != "1.234 moedas estão na sua carteira." {
 		t.Errorf("the notice says %q", text)
+	}
+}
+
+// Notices that come together are shown one after the other, and have their receipts when they were.
+func TestNotices_comeTogether(t *testing.T) {
+	d := demo(t).door(t)
+	var mu sync.Mutex
+	var receipts []time.Time
+	var came time.Time
+	d.answer(func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case r.URL.Path == "/v1/live":
+			problem(404, "not_found")(w, r)
+		case strings.HasSuffix(r.URL.Path, "/receipt"):
+			receipts = append(receipts, time.Now())
+			w.WriteHeader(http.StatusNoContent)
+		case r.URL.Path == "/v1/inbox":
+			var list []string
+			for i := range 4 {
+				list = append(list, fmt.Sprintf(`{"id":"n%d","kind":"win","campaign":"demo","round":"demo.1.1.tea.%d","title":"x","body":"",
+					"params":{"coins":"10"},"at":"2026-11-11T12:00:00.000Z","receipted_at":null}`, i, i))
+			}
+			if came.IsZero() {
+				came = time.Now()
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"notices":[`+strings.Join(list, ",")+`],"next":null}`)
+		default:
+			return false
+		}
+		return true
+	})
+	p := open(t, d)
+	p.join("tea")
+	p.until(`document.getElementById('toast-body').textContent === '10 coins are in your wallet.'`)
+	p.until(`document.getElementById('toast-title').textContent === '3 wins are booked' && document.getElementById('toast-body').textContent === '30 coins are in your wallet.'`)
+	mu.Lock()
+	if n := len(receipts); n != 1 || receipts[0].Sub(came) < time.Second {
+		t.Errorf("%d receipts before the others were shown, want that of the first, after a second", n)
+	}
+	mu.Unlock()
+	p.until(`document.getElementById('toast').hidden`)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(receipts) != 4 {
+		t.Errorf("%d receipts, want 4", len(receipts))
 	}
 }
 

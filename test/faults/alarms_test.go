@@ -20,6 +20,7 @@ var signs = map[string]sign{
 	"CatalogStale":     {metric: "shake_catalog_answers_total", with: []string{`layer="stale"`}, by: 5},
 	"ConsumerFailing":  {metric: "shake_consumer_retries_total"},
 	"ConsumerLag":      {metric: "shake_consumer_lag_messages", by: 50},
+	"ConsumerStopped":  {metric: "shake_consumer_stopped"},
 	"DeadLetters":      {metric: "shake_reader_oddities_total", with: []string{`kind="dead"`}},
 	"KeeperFailing":    {metric: "shake_keeper_errors_total", by: 2},
 	"LevelStale":       {metric: "shake_level_sums_total", by: 2},

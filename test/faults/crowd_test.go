@@ -140,6 +140,25 @@ func (c *crowd) count() int {
 	return len(c.told)
 }
 
+// last is what counts of what was told. Where Redis may lose rounds that were answered, a player who is told that his round
+// is still open plays it again, and the later answer is the one; everywhere else nothing may be told twice.
+func (c *crowd) last() []told {
+	if !c.s.plan.claims {
+		return c.told
+	}
+	at := map[string]int{}
+	var list []told
+	for _, t := range c.told {
+		if i, again := at[t.round]; again {
+			list[i] = t
+			continue
+		}
+		at[t.round] = len(list)
+		list = append(list, t)
+	}
+	return list
+}
+
 // silent is a shard none of whose rounds was answered since then; -1 if there is none.
 func (c *crowd) silent(shards int, since time.Time) int {
 	c.mu.Lock()
@@ -237,6 +256,9 @@ func (p *player) round(ctx context.Context) error {
 		answers = append(answers, again)
 	}
 	for _, a := range answers[1:] {
+		if p.crowd.s.plan.claims { // a round that was lost in between and settled again has another place in its shard
+			a.Claim = answers[0].Claim
+		}
 		if !reflect.DeepEqual(a, answers[0]) {
 			p.crowd.strange("%s was told %+v and %+v of round %d", p.user, answers[0], a, p.next)
 		}
@@ -288,7 +310,7 @@ func final(status int) bool { return status != 503 && status != 202 && status !=
 func (c *crowd) claim(ctx context.Context) (granted int) {
 	var mu sync.Mutex
 	byUser := map[string][]told{}
-	for _, r := range c.told {
+	for _, r := range c.last() {
 		byUser[r.user] = append(byUser[r.user], r)
 	}
 	var wg sync.WaitGroup

@@ -6,7 +6,8 @@ import (
 )
 
 // A primary comes back with the data of some seconds ago, before anybody has taken over: a disk that was restored. It must
-// not settle a round before a worker has brought it up to what Kafka has; what Kafka has not either is claimed.
+// not settle a round before a worker has brought it up to what Kafka has. What Kafka has not either, the last moments, is
+// claimed: that the replica had it does not help, since it copies what its primary has.
 func init() {
 	add(36, "node-with-old-data", plan{claims: true}, func(s *scene) {
 		s.play()

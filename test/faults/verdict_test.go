@@ -101,7 +101,7 @@ func (s *scene) reconcile() {
 func (s *scene) compare(ctx context.Context, r *row) {
 	s.t.Helper()
 	seen, promised := map[string]bool{}, map[string]int64{}
-	for _, one := range s.crowd.told {
+	for _, one := range s.crowd.last() {
 		promised[one.user] += one.coins
 		booked, err := s.Ledger.RoundByID(ctx, one.round)
 		switch {

@@ -237,6 +237,8 @@ func (c *demoClient) everything() map[string]any {
 		}
 		if board := all["board"].(map[string]any); me["coins"] != 0.0 && (board["me"] == nil || board["me"].(map[string]any)["coins"] != me["coins"]) {
 			return fmt.Errorf("board shows %v, want %v", board["me"], me["coins"])
+		} else if place, ok := board["me"].(map[string]any); ok && place["name"] != "ann" { // who logs in by it
+			return fmt.Errorf("board shows %v, want ann by her name", place)
 		}
 		return nil
 	})

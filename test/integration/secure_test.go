@@ -90,6 +90,13 @@ func TestSecure(t *testing.T) {
 		}
 		return nil
 	})
+	rig.Eventually(t, 10*time.Second, func() error { // the name was let into Redis and out again
+		var board struct{ Me *struct{ User, Name string } }
+		if _, err := c.Call(ctx, "GET", "/v1/campaigns/safe/leaderboard", nil, &board); err != nil || board.Me == nil || board.Me.Name != "ann" {
+			return fmt.Errorf("the board has %+v, %v, want ann by her name", board.Me, err)
+		}
+		return nil
+	})
 	if denied := aclLog(t, redisServer.Addr()); denied != "" {
 		t.Errorf("Redis denied what we asked for: %s", denied)
 	}

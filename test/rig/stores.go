@@ -80,7 +80,8 @@ func (s *Stores) Settled(ctx context.Context, run inventory.Run) error {
 // Logged is what Kafka has of all runs, each entry once.
 type Logged struct {
 	Coins, Rounds int64
-	Repeats       int64    // messages that came again
+	Repeats       int64 // messages that came again
+	Unreadable    int64
 	Gaps          []string // what should not be
 }
 
@@ -99,7 +100,8 @@ func (s *Stores) Log(ctx context.Context) (l Logged, err error) {
 		err = s.Bus.Scan(ctx, s.Topic, p, 0, end, func(m event.Message) error {
 			e, err := event.Decode(m.Value)
 			if err != nil {
-				return err
+				l.Unreadable++
+				return nil
 			}
 			switch at := cursors[e.Source]; at.Judge(e) {
 			case event.Apply:

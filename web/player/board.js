@@ -3,9 +3,9 @@
 import { num, t } from './text.js';
 import { $ } from './view.js';
 
-/** Draws a board into every place for it. */
+/** Draws a board into every place for it; one that is short has a number of rows, and the player's own. */
 export function draw({ final, entries, me }) {
-  for (const place of document.querySelectorAll('[data-board]')) place.replaceChildren(...parts(final, entries, me));
+  for (const place of document.querySelectorAll('[data-board]')) place.replaceChildren(...parts(final, entries.slice(0, Number(place.dataset.board) || entries.length), me));
   $('result-rank').textContent = me ? `#${num(me.rank)}` : '–';
 }
 
@@ -24,7 +24,7 @@ function parts(final, entries, me) {
 
 function row(entry, mine) {
   const li = make('li', mine ? 'me' : '');
-  li.append(make('span', 'rank figure', num(entry.rank)), make('span', 'name', mine ? `${entry.name} (${t('you')})` : entry.name), make('span', 'figure', num(entry.coins)));
+  li.append(make('span', 'rank figure', num(entry.rank)), make('bdi', 'name', mine ? `${entry.name} (${t('you')})` : entry.name), make('span', 'figure', num(entry.coins)));
   return li;
 }
 

@@ -43,7 +43,13 @@ export function draw(campaign, me, now, visitor = false) {
   document.body.dataset.stage = stage;
   $('lobby-stage').textContent = t(live ? 'stage_live' : 'stage_warmup');
   $('lobby-name').textContent = campaign.name;
-  $('go').hidden = !live && !visitor;
+  const spent = live && !visitor && me?.chances_left === 0 && !me.open_round;
+  $('go').hidden = (!live && !visitor) || spent;
+  $('spent').hidden = !spent;
+  $('lobby').dataset.spent = spent;
+  $('lobby-board').hidden = !live || visitor;
+  $('lobby-board').dataset.board = spent ? 10 : 3;
+  figure($('spent-coins'), num(me?.coins ?? 0));
   $('count').hidden = false;
   $('count-label').textContent = t(live ? 'ends_in' : 'starts_in');
   figure($('fact-chances'), num(me ? me.chances_left : campaign.chances));

@@ -4,22 +4,35 @@ import { Claims, Notices, Problem, Session } from '../sdk/client.js';
 import * as board from './board.js';
 import * as lobby from './lobby.js';
 import { permit } from './motion.js';
+import { idOf } from './name.js';
+import { patiently } from './patience.js';
 import { Rain } from './rain.js';
-import { refuse, refused, retell, wait } from './refusal.js';
+import { goOn, refuse, refused, retell, wait } from './refusal.js';
 import { counted, kept, play } from './round.js';
 import { copy, share } from './share.js';
 import * as sound from './sound.js';
 import { languages, num, preferred, speak, spoken, t } from './text.js';
+import { Timing } from './timing.js';
 import { trace } from './trace.js';
-import { $, countTo, figure, say, show, toast, translate, view } from './view.js';
+import { $, countTo, figure, say, show, toast, toastWin, translate, view } from './view.js';
 
 const claimAfter = 3; // looks, about 27 s: coins are in the wallet within seconds; a claim is shown when they are not
 const boardEveryMS = 10_000;
+const lobbyTurns = 3; // before and between rounds it is looked at less often
+const firstMS = 2000; // what the first view waits for the clock at most
+const firstTries = 40; // to open the page: about ten minutes, then its button asks
+const loginTries = 6;
+const openTries = 3; // of some tries each: a round is not to start when nobody waits for it any more
 const notLiveMS = 3000; // how long somebody who was told so stays with it at least, and how often we look again
 const spreadMS = 3000; // a whole country sees a stage change in the same second and must not ask in the same second
 
 /** Whether a provider's players come by its app alone; those of dev type a name. */
 const fromApp = (provider) => Boolean(provider) && provider !== 'dev';
+
+/** Waits until somebody looks. */
+async function seen() {
+  while (document.visibilityState !== 'visible') await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+}
 
 const apart = (ms) => new Promise((resolve) => setTimeout(resolve, ms * Math.random()));
 
@@ -42,22 +55,30 @@ class Page {
     this.#listen();
     performance.mark('shake-interactive');
     this.#booted();
-    try {
-      const [, id] = await Promise.all([this.session.clock.sync(1), this.#which()]);
-      await this.#load(id);
-      await this.#admit(told);
-    } catch (problem) {
-      return this.#refuse(problem, () => {
-        if (problem.status !== 401) this.#tellAgain();
-        location.reload();
-      });
-    }
+    const measured = this.session.clock.sync(1);
+    await this.#come(told);
+    await Promise.race([measured, new Promise((resolve) => setTimeout(resolve, firstMS))]);
     setInterval(() => this.#tick(), 200);
     setInterval(() => this.session.clock.sync(3), 300_000);
     if (this.session.token) await this.#enter();
     else this.#settleView();
     this.#follow();
     this.session.clock.sync(); // more samples, now that the page stands
+  }
+
+  /** Asks for what the first view needs until it is there. Where asking again would not help, a button does it. */
+  async #come(told) {
+    for (;;) {
+      try {
+        return await patiently(async () => {
+          if (!this.campaign) await this.#load(await this.#which());
+          await this.#admit(told);
+        }, { tries: firstTries, show: goOn });
+      } catch (problem) {
+        await new Promise((resolve) => this.#refuse(problem, resolve));
+        if (problem.status === 401) told = null; // it is over: on as a visitor
+      }
+    }
   }
 
   /** It has all its files, so boot.js need not count any more. */
@@ -112,18 +133,22 @@ class Page {
     this.#know(campaign);
   }
 
-  /** Takes what is new about the campaign. */
+  /** Takes what is new about the campaign. A cache or a node may be behind what was known already. */
   #know(campaign) {
+    if (campaign.version < this.campaign?.version) return;
     const another = this.campaign && campaign.starts_at !== this.campaign.starts_at;
+    const more = this.campaign && campaign.chances !== this.campaign.chances;
     this.campaign = campaign;
     $('win-text').textContent = campaign.assets?.prize || t('win_text');
     lobby.pool(campaign.pool);
     if (another) this.#newRun();
+    else if (more && this.session.token) this.#standing();
   }
 
   async #newRun() {
     this.result = null;
     this.board = { final: false, entries: [], me: null };
+    this.boarded = false;
     board.draw(this.board);
     if (!this.session.token) return;
     await this.#standing();
@@ -133,8 +158,9 @@ class Page {
   /** Logged in: takes up whatever was left open. */
   async #enter() {
     await this.#standing();
-    const left = this.session.ends.resume({ onWait: (why) => this.#waiting(why) });
-    const mine = left.find((end) => end.campaign === this.campaign.id);
+    let mine;
+    const left = this.session.ends.resume({ onWait: (why) => this.#waiting(why, mine?.until) });
+    mine = left.find((end) => end.campaign === this.campaign.id);
     for (const end of left) if (end !== mine) end.result.catch(() => {});
     if (mine) {
       this.busy = true;
@@ -170,10 +196,22 @@ class Page {
     show('lobby');
     trace('lobby').start();
     this.here = true;
+    this.#lobbyBoard();
+  }
+
+  /** Where the player stands: who opens the page in the middle of the show, and who comes back from a round. When it begins
+   * nobody stands anywhere. */
+  async #lobbyBoard() {
+    if ($('lobby-board').hidden || this.boarded) return;
+    this.boarded = true;
+    await apart(spreadMS);
+    await this.#loadBoard();
   }
 
   #draw() {
-    if (this.campaign) lobby.draw(this.campaign, this.me, this.session.clock.now(), !this.session.token);
+    if (!this.campaign) return;
+    lobby.draw(this.campaign, this.me, this.session.clock.now(), !this.session.token);
+    board.draw(this.board); // it may be longer or shorter now
   }
 
   /** Lets a visitor in: by a name, or by the app alone. */
@@ -232,25 +270,32 @@ class Page {
       },
     });
     clearInterval(this.boarding);
+    let turn = 0;
     this.boarding = setInterval(() => {
-      const seen = (view() === 'result' || view() === 'closed') && document.visibilityState === 'visible';
+      turn++;
+      const shows = view() === 'lobby' ? !$('lobby-board').hidden && turn % lobbyTurns === 0 : ['result', 'closed'].includes(view());
+      const seen = shows && document.visibilityState === 'visible';
       if (seen && !this.board.final && !this.boardComes && this.session.token) this.#loadBoard();
     }, boardEveryMS * (0.8 + 0.4 * Math.random()));
   }
 
   async #staged({ version, stage, details }) {
+    if (version < this.campaign.version) return;
     if (details) return this.#know(details);
     this.campaign.stage = stage;
-    if (version === this.campaign.version) return;
+    if (version === this.campaign.version || version <= this.told) return;
+    this.told = version; // it is not told again, so it is asked for until it came
     await apart(spreadMS);
-    const { campaign } = await this.session.campaign(this.campaign.id).catch(() => ({}));
+    if (version <= this.campaign.version) return;
+    const { campaign } = await this.session.campaign(this.campaign.id, { version }).catch(() => ({}));
     if (campaign) this.#know(campaign);
+    if (this.campaign.version < version) this.told = 0; // the next stream tells it again
   }
 
+  /** Tells whether somebody can have read it. */
   #notice(notice) {
-    if (notice.kind === 'win' && notice.params) toast(t('notice_title'), t('notice_body', { n: notice.params.coins }));
-    else toast(notice.title, notice.body);
     this.#drop(notice.round);
+    return notice.kind === 'win' && notice.params ? toastWin(Number(notice.params.coins)) : toast(notice.title, notice.body);
   }
 
   #drop(round) {
@@ -270,8 +315,8 @@ class Page {
     lobby.opening(t('starting'));
     try {
       await asked;
-      const round = await this.#open();
-      await this.#play(round);
+      const open = await patiently(() => this.#open(), { tries: openTries, show: goOn, worth: ({ status }) => status > 0, ready: seen });
+      await this.#play(...open);
     } catch (problem) {
       this.#refuse(problem, (action) => this.#after(action));
     } finally {
@@ -280,35 +325,45 @@ class Page {
     }
   }
 
-  /** Starts the next round, or takes up the one that is open. */
+  /** Starts the next round, or takes up the one that is open. Gives it and when it was asked for and answered. */
   async #open() {
-    const onWait = () => lobby.opening(t('busy_t'));
+    const start = async (number) => {
+      const askedMS = performance.now();
+      const round = await this.session.start(this.campaign.id, number, { onWait: () => lobby.opening(t('busy_t')) });
+      return [round, { askedMS, answeredMS: performance.now() }];
+    };
     this.me ??= await this.session.me(this.campaign.id);
     try {
-      return await this.session.start(this.campaign.id, this.me.next_number, { onWait });
+      return await start(this.me.next_number);
     } catch (problem) {
-      if (problem.code === 'wrong_number') return this.session.start(this.campaign.id, problem.nextNumber, { onWait });
+      if (problem.code === 'wrong_number') return start(problem.nextNumber);
       if (problem.code !== 'round_open') throw problem;
       this.me = await this.session.me(this.campaign.id);
       if (!this.me.open_round) throw problem;
-      return this.me.open_round;
+      return [this.me.open_round];
     }
   }
 
-  async #play(round) {
-    const { shakes, beats } = await play(round, this.session.clock, this.rain);
+  async #play(round, told) {
+    const { shakes, beats } = await play(round, this.session.clock, this.rain, told);
     this.#ending();
-    await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+    await this.#send(round, shakes, beats);
+  }
+
+  async #send(round, shakes, beats) {
+    const late = this.campaign.late_seconds;
+    const until = late >= 0 ? Date.parse(round.ends_at) + late * 1000 : undefined;
+    await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why, until), until }));
   }
 
   /** A round that was open when the page was loaded: there is still time, or what was counted is sent. */
   async #resume(round) {
     this.busy = true;
     try {
-      if (Date.parse(round.ends_at) > this.session.clock.now()) return await this.#play(round);
+      if (new Timing(round, this.session.clock).leftMS) return await this.#play(round);
       const { shakes, beats } = counted(kept(round));
       this.#ending();
-      await this.#answered(this.session.end(this.campaign.id, round.number, round.token, shakes, beats, { onWait: (why) => this.#waiting(why) }));
+      await this.#send(round, shakes, beats);
     } finally {
       this.busy = false;
     }
@@ -318,8 +373,10 @@ class Page {
     figure($('left-n'), '0');
   }
 
-  #waiting(why) {
-    wait(why);
+  /** Tells why an end has no answer yet, and how long it still counts, where that is known. */
+  #waiting(why, until) {
+    const { clock } = this.session;
+    wait(why, until && clock.known ? () => until - clock.now() : null);
   }
 
   async #answered(answer) {
@@ -341,7 +398,7 @@ class Page {
     this.#drawResult();
     $('claim').hidden = true;
     show('result');
-    say(t('say_result', { coins, total, left }));
+    say(`${t('say_won', { n: coins })} ${t('say_total', { n: total })} ${t('chances', { n: left })}`);
     if (coins) this.rain.burst(Math.min(40, 8 + coins), innerWidth / 2, innerHeight * 0.35);
     sound.win(coins > 0);
     this.#loadBoard();
@@ -364,7 +421,7 @@ class Page {
 
   #again() {
     const live = lobby.stageOf(this.campaign, this.session.clock.now()) === 'live';
-    $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : live ? 'back' : 'to_board');
+    $('again').textContent = t(live && this.result?.chances_left > 0 ? 'again' : 'to_board');
   }
 
   /** Looks after wins that the wallet does not show in time: their claims are sent, and the player reads what came of it. */
@@ -462,8 +519,7 @@ class Page {
         show('lobby');
         trace('lobby').start();
         this.#go();
-      } else if (live) refuse('no_chances', (action) => this.#after(action));
-      else this.#settleView();
+      } else this.#settleView();
     });
     for (const id of ['share', 'result-share', 'closed-share']) $(id).addEventListener('click', () => share(this.campaign.id));
     $('claim-copy').addEventListener('click', () => copy($('claim-code').textContent));
@@ -509,18 +565,14 @@ class Page {
     return true;
   }
 
-  /** Names are for the board, and ids there have plain letters: accents are dropped, other scripts get a number. */
   async #join() {
-    const typed = $('nick').value.trim();
-    const plain = typed.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/g, 'd').replace(/Đ/g, 'D');
-    let name = plain.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, '');
-    if (!name && /\p{L}/u.test(typed)) name = `player-${[...typed].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 99991, 7)}`;
+    const name = idOf($('nick').value);
     $('nick-error').textContent = name ? '' : t('nickname_error');
     $('nick').setAttribute('aria-invalid', String(!name));
     if (!name) return $('nick').focus();
     $('join-go').disabled = true;
     try {
-      await this.session.login({ provider: 'dev', credential: name, market: this.campaign.market });
+      await patiently(() => this.session.login({ provider: 'dev', credential: name, market: this.campaign.market }), { tries: loginTries, show: goOn });
       await this.#enter();
       this.#follow();
     } catch (problem) {

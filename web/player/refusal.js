@@ -1,7 +1,7 @@
 // When something can't be had right now: what happened, in words, and what one can do about it.
 
-import { t } from './text.js';
-import { $, say, show } from './view.js';
+import { span, t } from './text.js';
+import { $, figure, say, show, view } from './view.js';
 
 // The state for each code of the API and of the SDK, with its art and what its button does. Codes that are not here
 // are faults of ours to the player: `error`.
@@ -19,10 +19,12 @@ const states = {
   from_app: ['s-key', 'back'],
   unauthorized: ['s-key', 'login', 'logged_out'],
   session_expired: ['s-key', 'login', 'logged_out'],
-  rate_limited: ['s-crowd', 'retry'],
+  rate_limited: ['s-crowd', 'retry', 'busy'], // a whole market may be over its rate: that is nobody's fault here
   offline: ['s-cut', 'retry'],
   unreadable: ['s-cut', 'retry', 'offline'],
   kept: ['s-cut', null],
+  sending: ['s-crowd', null],
+  late: ['s-clock', null],
   pending: ['s-wait', null],
   conflicting_repeat: ['s-done', 'back', 'conflict'],
   not_found: ['s-lost', 'retry'],
@@ -30,20 +32,42 @@ const states = {
 };
 
 // While an end is on its way nothing is refused, it only takes longer.
-const waits = { offline: 'kept', unreadable: 'kept', pending: 'pending', busy: 'busy', overloaded: 'busy', rate_limited: 'busy' };
+const waits = { offline: 'kept', unreadable: 'kept', pending: 'pending' }; // else somebody is busy
 
 let shown = null;
 let waiting = false;
-let act = () => {};
+let act = null;
+let remaining = null;
+let counting;
 
 /** Shows the state of a code. does(action) is told when its button is pressed: back, to_board, retry or login. */
 export function refuse(code, does) {
   present(code in states ? code : 'error', does, false);
 }
 
-/** Shows why an end has no answer yet. It goes by itself. */
-export function wait(code) {
-  present(waits[code] ?? 'busy', () => {}, true);
+/** Shows why an end has no answer yet. It goes by itself. left() tells how many ms there are until it counts no more. */
+export function wait(code, left) {
+  clearInterval(counting);
+  const state = waits[code] ?? 'sending';
+  remaining = state === 'pending' ? null : left; // the server has it already
+  present(remaining?.() <= 0 ? 'late' : state, null, true);
+  if (remaining && shown !== 'late') counting = setInterval(count, 250);
+}
+
+function count() {
+  if (view() !== 'refusal' || !waiting || act) return clearInterval(counting);
+  if (remaining() > 0) return figure($('refusal-time'), span(remaining()));
+  clearInterval(counting);
+  present('late', null, true);
+}
+
+/** Shows why a question has no answer yet. It goes on by itself; now() asks at once. */
+export function goOn(code, now) {
+  present(code in states ? code : 'error', () => {
+    $('refusal-go').setAttribute('aria-disabled', 'true'); // until it is answered
+    act = () => {};
+    now();
+  }, true);
 }
 
 /** The code whose state was shown last. */
@@ -60,7 +84,8 @@ function present(code, does, waits) {
   act = does;
   write();
   show('refusal');
-  say(`${$('refusal-h').textContent}. ${$('refusal-text').textContent}`);
+  const until = $('refusal-until').hidden ? '' : ` ${t('kept_until')} ${span(remaining())}`;
+  say(`${$('refusal-h').textContent}. ${$('refusal-text').textContent}${until}`);
 }
 
 function write() {
@@ -68,9 +93,14 @@ function write() {
   $('refusal').dataset.code = shown;
   $('refusal-art').firstElementChild.setAttribute('href', `#${art}`);
   $('refusal-h').textContent = t(`${words}_t`);
-  $('refusal-text').textContent = t(`${words}_x`) + (waiting && action ? ` ${t('trying')}.` : '');
-  $('refusal-go').hidden = waiting || !action;
-  $('refusal-go').textContent = action ? t(action) : '';
+  const text = t(`${words}_x`);
+  $('refusal-text').textContent = waiting && action ? `${text}${/[。！]$/.test(text) ? '' : ' '}${t('trying')}` : text;
+  const counts = waiting && !act && shown !== 'late' && remaining;
+  $('refusal-until').hidden = !counts;
+  if (counts) figure($('refusal-time'), span(remaining()));
+  $('refusal-go').hidden = !act || !action;
+  $('refusal-go').textContent = action ? t(waiting ? 'retry' : action) : '';
+  $('refusal-go').removeAttribute('aria-disabled');
 }
 
-$('refusal-go').addEventListener('click', () => act(states[shown][1]));
+$('refusal-go').addEventListener('click', () => act?.(states[shown][1]));

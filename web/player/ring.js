@@ -12,6 +12,7 @@ export class Ring {
 
   /** Runs from full to empty in ms, beginning where it stands after the first `since` of them. */
   run(ms, since) {
+    this.stop();
     const half = ms / 2;
     this.#turn('ring-left', [turned(0), turned(-180)], { duration: half });
     this.#turn('ring-right', [turned(0), turned(-180)], { duration: half, delay: half });

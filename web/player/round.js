@@ -4,11 +4,13 @@ import { listen, permit, unasked } from './motion.js';
 import { Ring } from './ring.js';
 import * as sound from './sound.js';
 import { num, t } from './text.js';
+import { Timing } from './timing.js';
 import { trace } from './trace.js';
 import { $, calm, figure, say, show } from './view.js';
 
 const keptKey = 'shake.round';
 const tapMS = 55; // two fingers drum faster, but nothing that is meant as a shake is
+const jumpMS = 100; // what the ring moves by without anybody noticing
 const mostBeats = 500; // the server takes 4 KiB; more shakes go without their times
 
 /** Beats that an earlier page of this tab counted in this round. */
@@ -21,27 +23,25 @@ export function kept(round) {
   }
 }
 
-/** Plays a round to its end. Gives {shakes, beats}. */
-export function play(round, clock, rain) {
-  return new Promise((resolve) => new Playing(round, clock, rain, resolve).begin());
+/** Plays a round to its end. told is when it was asked for and answered, as Timing takes it. Gives {shakes, beats}. */
+export function play(round, clock, rain, told) {
+  return new Promise((resolve) => new Playing(round, new Timing(round, clock, told), rain, resolve).begin());
 }
 
 class Playing {
-  #starts;
-  #ends;
   #beats;
+  #endsMS = 0; // what the ring was told, by performance.now()
   #lastTap = 0;
   #lastPress = 0;
   #stops = [];
   #saving;
   #kick;
   #ticking;
+  #ending;
   #over = false;
 
-  constructor(round, clock, rain, done) {
-    Object.assign(this, { round, clock, rain, done });
-    this.#starts = Date.parse(round.starts_at);
-    this.#ends = Date.parse(round.ends_at);
+  constructor(round, time, rain, done) {
+    Object.assign(this, { round, time, rain, done });
     this.#beats = kept(round);
   }
 
@@ -65,11 +65,8 @@ class Playing {
     });
     this.#on($('pad'), 'click', () => performance.now() - this.#lastPress > 500 && this.#tap()); // screen readers click only
     this.#on(window, 'pagehide', () => this.#save());
-    const over = setTimeout(() => this.#end(), Math.max(0, this.#ends - this.clock.now()));
-    this.#stops.push(() => clearTimeout(over));
     this.ring = new Ring();
-    if (!calm()) this.ring.run(this.#ends - this.#starts, this.clock.now() - this.#starts);
-    this.#stops.push(() => this.ring.stop(), () => clearTimeout(this.#ticking));
+    this.#stops.push(() => this.ring.stop(), () => clearTimeout(this.#ticking), () => clearTimeout(this.#ending));
     this.#second();
   }
 
@@ -108,8 +105,8 @@ class Playing {
   }
 
   #beat() {
-    const at = Math.round(this.clock.now() - this.#starts);
-    if (at < 0 || at > this.#ends - this.#starts) return;
+    const at = Math.round(this.time.passedMS);
+    if (at < 0 || this.time.leftMS <= 0) return;
     this.#beats.push(Math.max(at, this.#beats.at(-1) ?? 0));
     figure($('shakes'), num(this.#beats.length));
     this.rain.fall(3);
@@ -135,13 +132,18 @@ class Playing {
 
   /** Writes the seconds that are left, once for each. */
   #second() {
-    const left = Math.max(0, this.#ends - this.clock.now());
-    if (!left) return this.#end(); // a timer may have slept, or the clock was measured anew
+    const left = this.time.leftMS; // a timer may have slept, or the clock was measured anew
+    if (!left) return this.#end();
+    clearTimeout(this.#ending);
+    this.#ending = setTimeout(() => this.time.leftMS || this.#end(), left);
+    const ends = performance.now() + left;
+    if (!calm() && Math.abs(ends - this.#endsMS) > jumpMS) this.ring.run(this.time.lengthMS, this.time.passedMS);
+    this.#endsMS = ends;
     const seconds = Math.ceil(left / 1000);
     figure($('left-n'), num(seconds));
     $('left-word').textContent = t('seconds_left', { n: seconds });
     if (seconds > 0 && seconds % 5 === 0) say(t('say_left', { n: seconds }));
-    if (calm()) this.ring.at(1 - left / (this.#ends - this.#starts));
+    if (calm()) this.ring.at(1 - left / this.time.lengthMS);
     this.#ticking = setTimeout(() => this.#second(), (left % 1000) + 5);
   }
 

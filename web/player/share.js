@@ -1,7 +1,7 @@
 // Handing the link on: the phone's own sheet where there is one, else the clipboard.
 
 import { t } from './text.js';
-import { say, toast } from './view.js';
+import { answer, say } from './view.js';
 
 export async function share(campaign) {
   const url = new URL(`/play/${encodeURIComponent(campaign)}`, location.href).href;
@@ -14,7 +14,7 @@ export async function share(campaign) {
     }
   }
   await copy(`${t('share_text')} ${url}`);
-  toast(t('share_copied'), url);
+  answer(t('share_copied'), url);
 }
 
 /** Copies a text, with the old way where the new one is not let in (views inside apps). */

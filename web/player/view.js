@@ -1,6 +1,7 @@
 // The page's elements: which view is there, what is said aloud, figures that fit and count.
 
 import { num, t } from './text.js';
+import { Toasts } from './toasts.js';
 
 export const $ = (id) => document.getElementById(id);
 
@@ -83,15 +84,25 @@ export function countTo(el, n, { ms = 700, prefix = '' } = {}) {
   step(began);
 }
 
-let hiding;
+const toasts = new Toasts({
+  put: (message) => {
+    $('toast').hidden = !message;
+    if (!message) return;
+    const { title, body } = message.words();
+    $('toast-title').textContent = title;
+    $('toast-body').textContent = body;
+  },
+  ready: () => document.visibilityState === 'visible' && view() !== 'play', // nobody reads while he shakes
+  sum: (wins) => ({ words: () => ({ title: t('notices_title', { n: wins.length }), body: t('notice_body', { n: wins.reduce((sum, { coins }) => sum + coins, 0) }) }) }),
+});
 
-/** Lets a notice come in for a while. */
-export function toast(title, body) {
-  $('toast-title').textContent = title;
-  $('toast-body').textContent = body;
-  $('toast').hidden = false;
-  clearTimeout(hiding);
-  hiding = setTimeout(() => ($('toast').hidden = true), 7000);
-}
+/** Shows a message when its turn comes. Tells whether somebody can have read it. */
+export const toast = (title, body) => toasts.add({ words: () => ({ title, body }) });
 
-$('toast-close').addEventListener('click', () => ($('toast').hidden = true));
+/** Shows the answer to what somebody has just pressed. */
+export const answer = (title, body) => toasts.add({ words: () => ({ title, body }) }, { urgent: true });
+
+/** Shows that a win is booked; several that come together are told as one. */
+export const toastWin = (coins) => toasts.add({ kind: 'win', coins, words: () => ({ title: t('notice_title'), body: t('notice_body', { n: coins }) }) });
+
+$('toast-close').addEventListener('click', () => toasts.close());

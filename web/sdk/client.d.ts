@@ -6,7 +6,7 @@ export interface Pool { funded: number; left: number; open: boolean }
 
 export interface Campaign {
   id: string; game: string; market: string; name: string; stage: Stage; version: number;
-  warmup_at: string; starts_at: string; ends_at: string; round_seconds: number; chances: number;
+  warmup_at: string; starts_at: string; ends_at: string; round_seconds: number; late_seconds: number; chances: number;
   pool: Pool; assets: Record<string, string>;
 }
 
@@ -51,19 +51,25 @@ export class Problem extends Error {
 }
 
 export interface Clock {
-  /** Measures anew with so many samples. */
+  /** Measures anew with so many samples. Those that do not come now are asked for later on, for some minutes. */
   sync(samples?: number): Promise<Clock>;
   /** The server's time now, in ms since 1970. */
   now(): number;
   /** What the server's clock is ahead of the device's. */
   readonly offsetMS: number;
-  /** The most by which now() was wrong when it was measured. */
+  /** The most by which now() was wrong when it was measured; Infinity while it is the device's time. */
   readonly errorMS: number;
+  /** Whether it was measured. */
+  readonly exact: boolean;
+  /** Whether the server's time is known, measured or by what other answers tell. */
+  readonly known: boolean;
 }
 
 export interface EndOptions {
   /** Told, again and again, why there is no answer yet: `pending`, `offline`, `busy` and others. */
   onWait?(why: string): void;
+  /** Kept with a stored end: until when it counts, in ms since 1970 by the server's time. */
+  until?: number;
 }
 
 export interface Handlers {
@@ -87,8 +93,8 @@ export class Session {
   readonly expiresAt: number;
   readonly clock: Clock;
   readonly ends: {
-    pending(): { campaign: string; number: number; token: string; body: string; at: number; key: string }[];
-    resume(options?: EndOptions): { campaign: string; number: number; result: Promise<Result> }[];
+    pending(): { campaign: string; number: number; token: string; body: string; at: number; until?: number; key: string }[];
+    resume(options?: EndOptions): { campaign: string; number: number; until?: number; result: Promise<Result> }[];
   };
   login(login: Login): Promise<this>;
   /** Takes up the session that is stored. Tells whether there was one that still holds. */
@@ -97,7 +103,9 @@ export class Session {
   renew(): Promise<boolean>;
   logout(): void;
   campaigns(market?: string): Promise<Campaign[]>;
-  campaign(id: string, options?: { etag?: string; signal?: AbortSignal }): Promise<{ campaign: Campaign | null; etag: string }>;
+  /** With `version`, that of a `stage` event: past the browser's cache, and again until that version came, for two minutes at
+   * most. */
+  campaign(id: string, options?: { etag?: string; signal?: AbortSignal; version?: number }): Promise<{ campaign: Campaign | null; etag: string }>;
   me(campaign: string): Promise<Me>;
   start(campaign: string, number: number, options?: EndOptions): Promise<Round>;
   end(campaign: string, number: number, token: string, shakes: number, beats?: number[], options?: EndOptions): Promise<Result>;
@@ -135,7 +143,8 @@ export class Claims {
 
 /** Shows each notice once, also across tabs and reloads, and sends its receipt when it was shown. */
 export class Notices {
-  constructor(session: Session, show: (notice: Notice) => void);
+  /** `show` may give a promise: false where nobody can have read it, so that it is shown when it comes again. */
+  constructor(session: Session, show: (notice: Notice) => unknown);
   take(notice: Notice): Promise<boolean>;
   close(): void;
 }

@@ -3,7 +3,7 @@
 import { Claims } from './claims.js';
 import { Clock } from './clock.js';
 import { Ends } from './ends.js';
-import { backoff, Door, nap, Problem } from './http.js';
+import { backoff, Door, nap, persist, Problem } from './http.js';
 import { follow } from './live.js';
 import { Notices } from './notices.js';
 import { Store } from './store.js';
@@ -11,6 +11,8 @@ import { Store } from './store.js';
 export { Claims, Notices, Problem };
 
 const startTries = 4;
+const versionTries = 12; // about two minutes; caches in front are behind for seconds, nodes for less
+const versionCapMS = 20_000;
 const earlyMS = 60_000; // a session that ends so soon is not used any more
 const lastPart = 1 / 3; // a session is renewed when less than this of its life is left,
 const jitterPart = 1 / 10; // or up to so much earlier: who logged in together does not renew together
@@ -173,9 +175,25 @@ export class Session {
   }
 
   /** {campaign, etag}; campaign is null while it is the one that the etag names. The browser sends If-None-Match by itself;
-   * a header of ours would make it ask past every cache. */
-  async campaign(id, { etag, signal } = {}) {
-    const answer = await this.door.call('GET', `/v1/campaigns/${encodeURIComponent(id)}`, { signal, shared: true });
+   * a header of ours would make it ask past every cache. version is the one that an event told of: then it does ask past the
+   * browser's cache, and again while what comes is older. Gives the newest that came. */
+  async campaign(id, { etag, signal, version = 0 } = {}) {
+    const path = `/v1/campaigns/${encodeURIComponent(id)}`;
+    let answer;
+    for (let tries = 0; ; tries++) {
+      const more = tries < versionTries - 1;
+      let afterMS = 0;
+      try {
+        const news = await this.door.call('GET', path, { signal, shared: true, ...(version && { cache: 'no-cache' }) });
+        if (!(news.body?.version < answer?.body.version)) answer = news;
+        if (!version || answer.body?.version >= version || !more) break;
+      } catch (problem) {
+        if (!more && answer) break;
+        if (!version || !more || !problem.passes) throw problem;
+        afterMS = problem.retryAfterMS;
+      }
+      await nap(backoff(tries, { baseMS: 1000, capMS: versionCapMS, afterMS }), signal, afterMS);
+    }
     const now = answer.headers.get('ETag') ?? '';
     return { campaign: answer.status === 304 || (etag && now === etag) ? null : answer.body, etag: now };
   }
@@ -188,15 +206,13 @@ export class Session {
    * times; onWait hears of them. */
   async start(campaign, number, { onWait } = {}) {
     const path = `/v1/campaigns/${encodeURIComponent(campaign)}/rounds/${number}`;
-    for (let tries = 0; ; tries++) {
-      try {
-        return (await this.call('PUT', path)).body;
-      } catch (problem) {
-        if (!problem.passes || tries >= startTries - 1) throw problem;
-        onWait?.(problem.code);
-        await nap(backoff(tries, { afterMS: problem.retryAfterMS, capMS: 4000 }));
-      }
-    }
+    const open = async () => {
+      const from = performance.now();
+      const { body } = await this.call('PUT', path);
+      this.clock.heard(Date.parse(body?.starts_at), Infinity, from, performance.now()); // it may have been open for longer
+      return body;
+    };
+    return persist(open, { tries: startTries, capMS: 4000, onWait });
   }
 
   end(campaign, number, token, shakes, beats, options) {

@@ -20,13 +20,13 @@ export class Ends {
 
   /** Stores an end and sends it until it is answered. Gives the result; throws a Problem when the answer is a no.
    * onWait is told, again and again, why there is no answer yet. */
-  end(campaign, number, token, shakes, beats, { onWait } = {}) {
+  end(campaign, number, token, shakes, beats, { onWait, until } = {}) {
     const key = this.#key(campaign, number);
     const stored = this.#session.store.get(key);
     // Another tab may have ended this round already: its body is the one that counts.
     if (stored?.token !== token) {
       const body = JSON.stringify(beats ? { token, shakes, beats } : { token, shakes });
-      this.#session.store.set(key, { campaign, number, token, body, at: Date.now() });
+      this.#session.store.set(key, { campaign, number, token, body, at: Date.now(), until });
     }
     return this.#send(key, onWait);
   }
@@ -44,7 +44,7 @@ export class Ends {
 
   /** Goes on with what an earlier page left. */
   resume({ onWait } = {}) {
-    return this.pending().map((end) => ({ campaign: end.campaign, number: end.number, result: this.#send(end.key, onWait) }));
+    return this.pending().map((end) => ({ campaign: end.campaign, number: end.number, until: end.until, result: this.#send(end.key, onWait) }));
   }
 
   #key(campaign, number) {
@@ -83,7 +83,7 @@ export class Ends {
         afterMS = problem.retryAfterMS;
       }
       if (why === 'pending' || why === 'offline' || why === 'unreadable' || Date.now() - began > overMS) onWait?.(why);
-      if (await nap(backoff(tries, { afterMS }))) tries = 0; // a network that is back may stutter first
+      if (await nap(backoff(tries, { afterMS }), undefined, afterMS)) tries = 0; // a network that is back may stutter first
     }
   }
 

@@ -29,9 +29,13 @@ export class Door {
     this.fetch = fetcher;
   }
 
+  /** Told of the server's time in an answer that no cache has kept, and when it was asked for and came, by performance.now(). */
+  onDate() {}
+
   /** One call. Gives {status, headers, body}; throws a Problem for everything from 400 on. What is the same for everybody
-   * (shared) may come from a cache of the browser or of a CDN, and is asked for again the way those know. */
-  async call(method, path, { token, body, headers, signal, shared = false } = {}) {
+   * (shared) may come from a cache of the browser or of a CDN, and is asked for again the way those know; past them with
+   * cache 'no-cache'. */
+  async call(method, path, { token, body, headers, signal, shared = false, cache = shared ? 'default' : 'no-store' } = {}) {
     const head = { Accept: 'application/json', ...headers };
     if (token) head.Authorization = `Bearer ${token}`;
     if (body !== undefined) head['Content-Type'] = 'application/json';
@@ -39,10 +43,12 @@ export class Door {
     const cancel = () => stop.abort();
     signal?.addEventListener('abort', cancel);
     const timer = setTimeout(cancel, answerMS);
+    const from = performance.now();
     try {
-      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache: shared ? 'default' : 'no-store', credentials: 'omit' });
+      const answer = await this.fetch(this.url + path, { method, headers: head, body, signal: stop.signal, cache, credentials: 'omit' });
+      const came = performance.now();
       const text = await answer.text();
-      return this.#read(answer, text);
+      return this.#read(answer, text, () => cache === 'no-store' && this.onDate(Date.parse(answer.headers.get('Date') ?? ''), from, came));
     } catch (err) {
       if (err instanceof Problem) throw err;
       signal?.throwIfAborted();
@@ -53,7 +59,7 @@ export class Door {
     }
   }
 
-  #read(answer, text) {
+  #read(answer, text, ourTime) {
     const retryAfterMS = 1000 * (Number(answer.headers.get('Retry-After')) || 0);
     const unreadable = () => new Problem(0, { code: 'unreadable', detail: `${answer.status} ${answer.headers.get('Content-Type') ?? ''}` }, retryAfterMS);
     let body = null;
@@ -64,6 +70,7 @@ export class Door {
     }
     // Only a problem of ours says something about the call; anybody on the way can answer with a 403.
     const ours = (answer.headers.get('Content-Type') ?? '').startsWith('application/problem+json') && typeof body?.code === 'string';
+    if (body && (ours || answer.status < 400)) ourTime();
     if (answer.status >= 400) throw ours ? new Problem(answer.status, body, retryAfterMS) : unreadable();
     return { status: answer.status, headers: answer.headers, body, retryAfterMS };
   }
@@ -75,16 +82,35 @@ export function backoff(tries, { baseMS = 500, capMS = 15_000, afterMS = 0, rand
   return afterMS + random() * Math.min(capMS, baseMS * 2 ** tries);
 }
 
-/** Sleeps, or wakes early when the network comes back; tells whether it did. */
-export function nap(ms, signal) {
+/** Makes a call again while what is in its way passes, so many tries at most; onWait hears of each problem. */
+export async function persist(call, { tries, onWait, signal, ...pauses }) {
+  for (let n = 0; ; n++) {
+    try {
+      return await call(n);
+    } catch (problem) {
+      if (!(problem instanceof Problem) || !problem.passes || n >= tries - 1) throw problem;
+      onWait?.(problem.code);
+      await nap(backoff(n, { afterMS: problem.retryAfterMS, ...pauses }), signal, problem.retryAfterMS);
+    }
+  }
+}
+
+/** Sleeps, or wakes early when the network comes back; tells whether it did. Nothing but the signal ends it before leastMS:
+ * what a server asked for holds for who was offline, too. */
+export function nap(ms, signal, leastMS = 0) {
+  const began = performance.now();
+  let came = false;
   return new Promise((resolve, reject) => {
     const wake = (event) => {
+      came ||= event?.type === 'online';
       clearTimeout(timer);
+      const rest = leastMS - (performance.now() - began);
+      if (event?.type === 'online' && rest > 0) return void (timer = setTimeout(wake, rest));
       globalThis.removeEventListener?.('online', wake);
       signal?.removeEventListener('abort', wake);
-      signal?.aborted ? reject(signal.reason) : resolve(event?.type === 'online');
+      signal?.aborted ? reject(signal.reason) : resolve(came);
     };
-    const timer = setTimeout(wake, ms);
+    let timer = setTimeout(wake, ms);
     globalThis.addEventListener?.('online', wake);
     signal?.addEventListener('abort', wake);
     if (signal?.aborted) wake();

@@ -13,13 +13,15 @@ export class Notices {
   #show;
   #tab = Math.random();
   #taken = new Set(); // shown here or in another tab
+  #holding = new Set(); // to be shown here, and not yet shown
   #asking = new Map(); // id -> the lowest tab that wants it
   #waiting = new Map(); // id -> notice, until somebody looks
   #channel;
   #closed = false;
   #sending = new Set(); // ids whose receipt is on its way
 
-  /** show(notice) puts a notice before the player's eyes; it is called when the page is visible. */
+  /** show(notice) puts a notice before the player's eyes; it is called when the page is visible. Where that takes a while it
+   * gives a promise, and false where nobody can have read it: it is then shown when it comes again. */
   constructor(session, show) {
     this.#session = session;
     this.#show = show;
@@ -32,7 +34,7 @@ export class Notices {
 
   /** Takes a notice as it came, from the stream or from the inbox. */
   async take(notice) {
-    if (notice.receipted_at || this.#asking.has(notice.id)) return false;
+    if (notice.receipted_at || this.#asking.has(notice.id) || this.#holding.has(notice.id)) return false;
     if (this.#seen(notice.id)) {
       this.#receipt(notice.id);
       return false;
@@ -42,7 +44,11 @@ export class Notices {
       return false;
     }
     if (!(await this.#mine(notice.id))) return false;
-    this.#show(notice);
+    this.#holding.add(notice.id);
+    const shown = (await this.#show(notice)) !== false && !this.#closed;
+    this.#holding.delete(notice.id);
+    if (!shown) return false;
+    this.#keep(notice.id);
     this.#receipt(notice.id);
     return true;
   }
@@ -68,7 +74,7 @@ export class Notices {
     return this.#taken.has(id) || (this.#session.store.get(this.#key()) ?? []).includes(id);
   }
 
-  /** Settles with the other tabs who shows it: all that want it say so, the lowest number has it. */
+  /** Settles with the other tabs who shows it: who has it already, else the lowest number of all that want it. */
   async #mine(id) {
     this.#asking.set(id, this.#tab);
     if (this.#channel) {
@@ -77,18 +83,22 @@ export class Notices {
     }
     const lowest = this.#asking.get(id);
     this.#asking.delete(id);
-    if (this.#closed || lowest !== this.#tab || this.#seen(id)) return false;
+    return !this.#closed && lowest === this.#tab && !this.#seen(id);
+  }
+
+  #keep(id) {
     this.#taken.add(id);
     this.#channel?.postMessage({ shown: id });
     const shown = (this.#session.store.get(this.#key()) ?? []).filter((one) => one !== id);
     this.#session.store.set(this.#key(), [...shown, id].slice(-remember));
-    return true;
   }
 
-  #hear({ want, tab, shown }) {
+  #hear({ want, tab, shown, held }) {
     if (shown) this.#taken.add(shown);
+    if (this.#asking.has(held)) this.#asking.set(held, -Infinity);
     if (!want) return;
-    if (this.#asking.has(want)) this.#asking.set(want, Math.min(tab, this.#asking.get(want)));
+    if (this.#holding.has(want)) this.#channel.postMessage({ held: want });
+    else if (this.#asking.has(want)) this.#asking.set(want, Math.min(tab, this.#asking.get(want)));
     else if (this.#taken.has(want)) this.#channel.postMessage({ shown: want });
   }
 
@@ -106,7 +116,7 @@ export class Notices {
         return;
       } catch (problem) {
         if (!(problem instanceof Problem) || !problem.passes) return;
-        await nap(backoff(tries, { baseMS: 1000, capMS: 60_000, afterMS: problem.retryAfterMS }));
+        await nap(backoff(tries, { baseMS: 1000, capMS: 60_000, afterMS: problem.retryAfterMS }), undefined, problem.retryAfterMS);
       }
     }
   }

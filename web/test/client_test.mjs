@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Claims, connect, Session } from '../sdk/client.js';
-import { backoff } from '../sdk/http.js';
+import { backoff, nap } from '../sdk/http.js';
 import { events } from '../sdk/live.js';
 import { Notices } from '../sdk/notices.js';
 import { fake, json, problem, pusher, storage } from './fake.mjs';
@@ -72,12 +72,12 @@ test('what is not ours on the way is a wait: the end stays stored and goes on be
 
 test('an end that an earlier page left is sent by the next one, with its body', async () => {
   const keep = storage();
-  keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now() }));
+  keep.setItem('shake.end.ann/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'R', body: '{"token":"R","shakes":9}', at: Date.now(), until: 7 }));
   keep.setItem('shake.end.bob/demo/3', JSON.stringify({ campaign: 'demo', number: 3, token: 'B', body: '{}', at: Date.now() }));
   keep.setItem('shake.end.ann/demo/1', JSON.stringify({ campaign: 'demo', number: 1, token: 'O', body: '{}', at: Date.now() - 30 * 24 * 3600_000 }));
   const { session: s, ends } = await logged(() => json(200, { ...result, number: 3 }), keep);
   const left = s.ends.resume();
-  assert.deepEqual(left.map((one) => [one.campaign, one.number]), [['demo', 3]], 'mine, and none that is a month old');
+  assert.deepEqual(left.map((one) => [one.campaign, one.number, one.until]), [['demo', 3, 7]], 'mine, and none that is a month old');
   assert.equal((await left[0].result).number, 3);
   assert.equal(ends()[0].body, '{"token":"R","shakes":9}');
 });
@@ -290,6 +290,53 @@ test('the clock does not jump with the device\'s, and is measured anew after a s
   }
 });
 
+const dated = (answer, at) => (answer.headers.set('Date', new Date(at).toUTCString()), answer);
+
+test('a clock that can not be measured goes by what other answers tell, and is measured as soon as it can be', async () => {
+  for (const ahead of [40_000, -40_000]) {
+    const server = () => Date.now() + ahead;
+    const asked = [];
+    const { session: s } = await logged((call) => {
+      if (call.path !== '/v1/time') return dated(json(200, {}), server());
+      asked.push(performance.now());
+      return asked.length < 3 ? problem(503, 'overloaded', { 'Retry-After': '1' }) : json(200, { server_time: new Date(server()).toISOString() });
+    });
+    const off = () => Math.abs(s.clock.now() - server());
+    assert.ok(!s.clock.known && off() > 39_000);
+    await s.clock.sync(2);
+    assert.equal(asked.length, 1, 'who is told to wait asks no more now');
+    await s.me('demo');
+    assert.ok(s.clock.known && !s.clock.exact && off() <= 1000, `${off()} ms off by a Date`);
+    await until(() => s.clock.exact);
+    assert.ok(off() < 50, `${off()} ms off`);
+    await until(() => asked.length === 4);
+    for (const i of [1, 2]) assert.ok(asked[i] - asked[i - 1] >= 1000, 'the server asked for 1 s');
+    await s.me('demo');
+    assert.ok(off() < 50, 'a Date is not taken for a sample');
+  }
+});
+
+test('the time in what caches keep, and what is not ours, tells nothing of the clock', async () => {
+  const long = Date.now() - 3600_000;
+  const { session: s } = await logged((call) => (call.path.endsWith('/me') ? dated(new Response('<html>', { status: 200 }), long) : dated(json(200, { campaigns: [], id: 'demo' }), long)));
+  await s.campaign('demo');
+  await s.me('demo').catch(() => {});
+  assert.ok(!s.clock.known && Math.abs(s.clock.offsetMS) < 5);
+});
+
+test('samples that never come are asked for some times, and no more', async () => {
+  const { setTimeout: real } = globalThis;
+  const { session: s, calls } = await logged(() => problem(503, 'busy'));
+  globalThis.setTimeout = (fn, ms, ...more) => real(fn, ms === 10_000 ? ms : 0, ...more);
+  try {
+    await Promise.all([s.clock.sync(), s.clock.sync()]);
+    await new Promise((resolve) => real(resolve, 300));
+    assert.equal(calls.filter((c) => c.path === '/v1/time').length, 5 + 5 + 20);
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});
+
 test('the stream is parsed however it is cut', async () => {
   const text = ': hello\r\n\r\nid: 7\r\nevent: pool\r\ndata: {"left":\r\ndata: 1}\r\n\r\nevent: stage\ndata: {}\n\n\nid: 8\rdata: é\r\rdata: lost';
   const bytes = new TextEncoder().encode(text);
@@ -339,6 +386,47 @@ test('without a stream it polls by way of caches, and tells only what has change
   assert.ok(calls.filter((c) => c.path.startsWith('/v1/inbox')).every((c) => c.cache === 'no-store'), "nobody answers for what is one player's");
 });
 
+test('a version that an event told of is asked for past the cache, until it is there', async () => {
+  const versions = [3, () => problem(503, 'overloaded', { 'Retry-After': '1' }), 2, 4];
+  const asked = [];
+  const { session: s, calls } = await logged(() => {
+    asked.push(Date.now());
+    const next = versions.shift();
+    return typeof next === 'number' ? json(200, { id: 'demo', version: next, pool: {} }) : next();
+  });
+  const { campaign } = await s.campaign('demo', { version: 4 });
+  assert.equal(campaign.version, 4);
+  const mine = calls.filter((c) => c.path === '/v1/campaigns/demo');
+  assert.deepEqual(mine.map((c) => c.cache), Array(4).fill('no-cache'));
+  assert.ok(asked[2] - asked[1] >= 1000, `${asked[2] - asked[1]} ms after a 503 that asked for 1 s`);
+});
+
+test('a version that does not come is asked for some times, apart, and the newest that came is given', async () => {
+  const { setTimeout: real } = globalThis;
+  const waits = [];
+  let n = 0;
+  const { session: s, calls } = await logged(() => (++n > 3 ? problem(503, 'busy') : json(200, { id: 'demo', version: n === 2 ? 3 : 2, pool: {} })));
+  globalThis.setTimeout = (fn, ms, ...more) => (ms === 10_000 ? real(fn, ms, ...more) : (waits.push(ms), real(fn, 0, ...more))); // 10 s is the bound of a call
+  try {
+    assert.equal((await s.campaign('demo', { version: 9 })).campaign.version, 3);
+    assert.equal(calls.filter((c) => c.path === '/v1/campaigns/demo').length, 12);
+    assert.ok(new Set(waits).size > 6, 'each waits as long as it likes');
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});
+
+test('a network that is back ends a wait, but not the one that the server asked for', async () => {
+  const began = performance.now();
+  const online = () => setTimeout(() => dispatchEvent(new Event('online')), 20);
+  online();
+  assert.equal(await nap(5000), true);
+  online();
+  assert.equal(await nap(5000, undefined, 200), true);
+  const took = performance.now() - began;
+  assert.ok(took >= 200 && took < 2000, `${took} ms`);
+});
+
 test('a notice is shown in one of two tabs, once, and its receipt is sent again', async () => {
   let receipts = 0;
   const { session: s, keep } = await logged((call) => (call.path.endsWith('/receipt') ? (++receipts === 1 ? problem(503, 'busy') : new Response(null, { status: 204 })) : json(404)));
@@ -355,6 +443,44 @@ test('a notice is shown in one of two tabs, once, and its receipt is sent again'
   reloaded.close();
   assert.deepEqual(shown, ['n1']);
   await until(() => receipts >= 2);
+});
+
+test('a notice has its receipt when it was really shown, and is the next tab\'s when this one goes before', async () => {
+  const receipts = [];
+  const { session: s, keep } = await logged((call) => (call.path.endsWith('/receipt') ? (receipts.push(call.path), new Response(null, { status: 204 })) : json(404)));
+  const other = new Session({ url: 'http://shake', fetch: s.door.fetch, storage: keep });
+  other.resume();
+  const shown = [];
+  const turns = [];
+  const queue = (tab) => (notice) => (shown.push(`${tab} ${notice.id}`), new Promise((turn) => turns.push(turn)));
+  const [one, two] = [new Notices(s, queue('one')), new Notices(other, queue('two'))];
+  const notice = { id: 'n7', receipted_at: null };
+  const first = one.take(notice);
+  await until(() => shown.length === 1);
+  assert.equal(await two.take(notice), false, 'it waits in the other tab');
+  assert.equal(await one.take(notice), false, 'it waits here');
+  await sleep(100);
+  assert.deepEqual([shown, receipts], [['one n7'], []]);
+  turns[0](false); // nobody could read it
+  assert.equal(await first, false);
+  const again = two.take(notice);
+  await until(() => shown.length === 2);
+  assert.deepEqual(receipts, []);
+  turns[1](true);
+  assert.equal(await again, true);
+  await until(() => receipts.length === 1);
+  await one.take(notice);
+  assert.deepEqual(shown, ['one n7', 'two n7']);
+  await until(() => receipts.length === 2); // a lost one is sent again
+  const third = one.take({ id: 'n8', receipted_at: null });
+  await until(() => shown.length === 3);
+  one.close(); // with its page
+  const fourth = two.take({ id: 'n8', receipted_at: null });
+  await until(() => shown.length === 4);
+  turns[2](true);
+  turns[3](true);
+  assert.deepEqual([await third, await fourth], [false, true]);
+  two.close();
 });
 
 test('with 40 % of pushes and 40 % of receipts lost, notices reach the player and none is shown twice', async () => {

@@ -18,6 +18,18 @@ test('every language says everything, with the same numbers in it', () => {
   }
 });
 
+test('Chinese has its own punctuation', () => {
+  for (const [key, text] of Object.entries(words.zh)) assert.doesNotMatch(text, /[\u4e00-\u9fff} ] ?[,.:;!?()]|[,.:;!?()] ?[\u4e00-\u9fff{]/, key);
+});
+
+test('one is one', () => {
+  assert.match(words.en.claim_asked_one, /it should/);
+  for (const key of Object.keys(words.en).filter((one) => one.endsWith('_one'))) {
+    assert.notEqual(words.en[key], words.en[key.replace(/one$/, 'other')], key);
+    assert.doesNotMatch(words.en[key], /\b(they|them|these|coins|chances|wins|seconds)\b/i, key);
+  }
+});
+
 test('what the page asks for is there', () => {
   const html = readFileSync(new URL('index.html', player), 'utf8');
   const asked = [...html.matchAll(/data-(?:t|label)="(\w+)"/g)].map((m) => m[1]);

@@ -110,7 +110,7 @@ func (l *look) Progress(ctx context.Context) (map[int]reward.Shard, error) {
 		progress[shard] = p
 		return err
 	}, `SELECT c.shard, c.epoch, c.seq, c.fence,
-			(SELECT COUNT(*) FROM dead_letters d WHERE d.reader = c.reader AND d.campaign = c.campaign AND d.run = c.run AND d.shard = c.shard),
+			(SELECT COUNT(*) FROM dead_letters d WHERE d.reader = c.reader AND d.campaign = c.campaign AND d.run = c.run AND d.shard = c.shard AND d.back_at = 0),
 			COALESCE(s.pool_left, 0), COALESCE(s.pool_issued, 0), COALESCE(s.funded, 0), COALESCE(s.sent, 0), COALESCE(s.received, 0),
 			COALESCE(s.granted, 0), COALESCE(s.held, 0), COALESCE(s.refused, 0), COALESCE(s.rounds, 0)
 		FROM cursors c LEFT JOIN shards s ON s.campaign = c.campaign AND s.run = c.run AND s.shard = c.shard
@@ -136,6 +136,19 @@ func (l *look) Notified(ctx context.Context) (map[int]event.Cursor, error) {
 		return err
 	}, "SELECT shard, epoch, seq, fence FROM cursors WHERE reader = 'notices' AND campaign = ? AND run = ?", l.run.Campaign, l.run.Number)
 	return cursors, wrap("progress of the notices", err)
+}
+
+// Letters implements reconcile.Snapshot.
+func (l *look) Letters(ctx context.Context) (list []reconcile.Letter, err error) {
+	err = each(ctx, l.tx, func(rows *sql.Rows) error {
+		var r reconcile.Letter
+		var back int64
+		err := rows.Scan(&r.Reader, &r.Shard, &r.At.Epoch, &r.At.Seq, &back, &r.Entry, &r.Note)
+		r.Back = back > 0
+		list = append(list, r)
+		return err
+	}, "SELECT reader, shard, epoch, seq, back_at, entry, note FROM dead_letters WHERE campaign = ? AND run = ? ORDER BY reader", l.run.Campaign, l.run.Number)
+	return list, wrap("dead letters", err)
 }
 
 // Fundings implements reconcile.Snapshot.
