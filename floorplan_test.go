@@ -72,6 +72,8 @@ var floors = map[string][]string{
 
 	"client": {}, // a player from outside, as a company writes one
 
+	"deploy/prometheus": {}, // rules, and a test that holds them against metrics, runbooks and faults
+
 	"web": {}, // files over HTTP: it knows the API as any page does, from outside
 
 	"internal/app": {"*"},

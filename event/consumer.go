@@ -126,17 +126,20 @@ func (m Message) Place() (s Source, p Position, ok bool) {
 
 // insist does something until it works or ctx ends.
 func (c *Consumer) insist(ctx context.Context, partition int32, do func() error) error {
-	pause := c.opts.RetryMin
+	pause, stopped := c.opts.RetryMin, false
 	for row := 1; ; row++ {
 		err := do()
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
+			if stopped {
+				c.opts.Observer.Left(c.opts.Group, partition)
+			}
 			return context.Cause(ctx)
 		}
 		if c.complain(partition, row, err) {
-			pause = c.opts.RetryMax
+			pause, stopped = c.opts.RetryMax, true
 		}
 		sleep(ctx, pause/2+rand.N(pause/2+1))
 		pause = min(2*pause, c.opts.RetryMax)

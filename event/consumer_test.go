@@ -79,6 +79,8 @@ func (s *script) Stopped(_ string, _ int32, g *GapError) {
 	s.reported <- "stopped at " + g.Got.String()
 }
 
+func (s *script) Left(_ string, p int32) { s.reported <- fmt.Sprintf("left %d", p) }
+
 func (s *script) reports() (list []string) {
 	close(s.reported)
 	for r := range s.reported {
@@ -186,6 +188,9 @@ func TestConsumer_gap(t *testing.T) {
 		t.Errorf("got %v, want that it was cancelled, for the batch was not read", err)
 	}
 	check(t, "handled", s.lines)
+	if list := s.reports(); len(list) == 0 || list[len(list)-1] != "left 7" {
+		t.Errorf("reported %q, want at last that the partition is left", list)
+	}
 }
 
 func check(t *testing.T, what string, got []string, want ...string) {

@@ -50,6 +50,8 @@ type ConsumerObserver interface {
 	Buried(group string, partition int32, reason error)
 	// Stopped: a hole in the history; the partition stands still until the next Applied. Somebody should look.
 	Stopped(group string, partition int32, gap *GapError)
+	// Left: a partition that stood still is somebody else's from here on.
+	Left(group string, partition int32)
 }
 
 // nobody observes.
@@ -59,3 +61,4 @@ func (nobody) Applied(string, int32, int, time.Duration, time.Duration) {}
 func (nobody) Retried(string, int32, error)                             {}
 func (nobody) Buried(string, int32, error)                              {}
 func (nobody) Stopped(string, int32, *GapError)                         {}
+func (nobody) Left(string, int32)                                       {}

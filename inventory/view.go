@@ -19,6 +19,8 @@ const (
 
 // View is a node's view of the levels: what the keeper pushes, or its own sum when nothing was pushed lately.
 type View struct {
+	Summed func(run Run) // hears of each sum for want of a push, for metrics; nil: nobody. Set it before use
+
 	pushed Levels
 	store  Store
 	clock  clock.Clock
@@ -70,6 +72,9 @@ func (v *View) Refresh(ctx context.Context, run Run) error {
 }
 
 func (v *View) sum(run Run) (Level, error) {
+	if v.Summed != nil {
+		v.Summed(run)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), maxLevelAge)
 	defer cancel()
 	if err := v.Refresh(ctx, run); err != nil {

@@ -1,11 +1,40 @@
 package inventory_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/shake-live/shake/internal/clock"
 	"github.com/shake-live/shake/inventory"
 )
+
+// full has pools of ten coins each.
+type full struct{ inventory.Store }
+
+func (full) Audit(context.Context, inventory.Run, int) (s inventory.Slice, err error) {
+	s.Funded, s.Left = 10, 10
+	return s, nil
+}
+
+// A node that hears nothing of a keeper sums for itself, and somebody hears of it.
+func TestView_summed(t *testing.T) {
+	now := clock.NewFake(time.Date(2026, 11, 11, 12, 0, 0, 0, time.UTC))
+	v, run, sums := inventory.NewView(full{}, now), inventory.Run{Campaign: "show", Number: 1, Shards: 1}, 0
+	v.Summed = func(inventory.Run) { sums++ }
+	level := func(wait time.Duration, want int) {
+		t.Helper()
+		now.Advance(wait)
+		if _, err := v.Level(t.Context(), run); err != nil || sums != want {
+			t.Errorf("%d sums, %v; want %d", sums, err, want)
+		}
+	}
+	level(0, 1)
+	level(900*time.Millisecond, 1)
+	level(200*time.Millisecond, 2)
+	v.Push(inventory.Level{Campaign: "show", Run: 1, Epochs: 1})
+	level(900*time.Millisecond, 2)
+}
 
 // What pools were like before does not come back because its news is late; it counts as news all the same.
 func TestLevels_lateNews(t *testing.T) {

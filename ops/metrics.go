@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/shake-live/shake/event"
-	"github.com/shake-live/shake/game"
 	"github.com/shake-live/shake/inventory"
 	"github.com/shake-live/shake/reward"
 )
@@ -40,6 +39,8 @@ type Metrics struct {
 	pending  *prometheus.GaugeVec
 	keepErrs *prometheus.CounterVec
 	opened   *prometheus.CounterVec
+	kept     *prometheus.CounterVec
+	summed   *prometheus.CounterVec
 
 	relayed    *prometheus.CounterVec
 	relayAge   *prometheus.GaugeVec
@@ -90,6 +91,12 @@ type Metrics struct {
 	reconciled  *prometheus.GaugeVec
 	reconcileS  *prometheus.GaugeVec
 	unchecked   *prometheus.CounterVec
+
+	notReady  *prometheus.GaugeVec
+	replicas  prometheus.Gauge
+	memory    *prometheus.GaugeVec
+	memoryMax *prometheus.GaugeVec
+	nodes     map[string]int64 // that memory has
 }
 
 // latencyBuckets are seconds: fine where a player feels it.
@@ -123,6 +130,8 @@ func NewMetrics() *Metrics {
 		pending:  f.gauge("shake_outbox_entries", "Entries in a run's outboxes.", "campaign"),
 		keepErrs: f.counter("shake_keeper_errors_total", "Looks of the keeper that failed.", "campaign"),
 		opened:   f.counter("shake_pool_opened_total", "Pools opened or reopened.", "campaign"),
+		kept:     f.counter("shake_keeper_looks_total", "Looks of the keeper at a run's pools, of the one worker that keeps it.", "campaign"),
+		summed:   f.counter("shake_level_sums_total", "Times that a node summed a pool for itself, because no keeper had told it the level for a second.", "campaign"),
 
 		relayed:    f.counter("shake_relay_total", "What the relay carried to Kafka: entries and rounds.", "campaign", "what"),
 		relayAge:   f.gauge("shake_relay_lag_seconds", "Age of the oldest entry of the last batch.", "campaign"),
@@ -172,25 +181,16 @@ func NewMetrics() *Metrics {
 		reconcileS:  f.gauge("shake_reconcile_duration_seconds", "How long the last check of a run took.", "campaign", "check"),
 		unchecked:   f.counter("shake_reconcile_failures_total", "Checks that could not be made.", "campaign", "check"),
 
+		notReady:  f.gauge("shake_not_ready", "1 where a check of readiness fails, by check; looked at every 5 s.", "check"),
+		replicas:  f.gauge("shake_durability_replicas", "Replicas that must have an end before it counts as safe; 0: none, durability.mode is async.").WithLabelValues(),
+		memory:    f.gauge("shake_redis_memory_used_bytes", "What a Redis primary uses, as a worker saw it.", "node"),
+		memoryMax: f.gauge("shake_redis_memory_max_bytes", "What it may use: its maxmemory, or without one its machine's.", "node"),
+
 		named: f.counter("shake_names_total", "Names of players: kept at a login, lost at one (Redis away, or too many at once), unread (a board showed a code, since Redis could not say).", "fate"),
 
 		oddities: f.counter("shake_reader_oddities_total", "Entries and rounds that were not simply taken: repeat, void, gap, held, refused, dead.", "reader", "kind"),
 	}
-	for _, reason := range []string{"oom", "noreplicas", "misconf"} {
-		m.refusals.WithLabelValues(reason) // an alarm on their rate needs them to be there before the first
-	}
-	for _, outcome := range game.ClaimOutcomes {
-		m.claims.WithLabelValues(outcome)
-	}
-	for _, outcome := range []string{"taken", "refused", "forbidden", "limited", "failed", "unreachable"} {
-		m.asked.WithLabelValues(outcome)
-	}
-	for _, fate := range []string{"kept", "lost", "unread"} {
-		m.named.WithLabelValues(fate)
-	}
-	for _, fate := range reward.Fates {
-		m.fates.WithLabelValues(fate)
-	}
+	m.present()
 	return m
 }
 
@@ -299,6 +299,7 @@ func (m *Metrics) Stale(name string, age time.Duration) {
 // Kept tells what a look of the keeper found and did.
 func (m *Metrics) Kept(r inventory.Report) {
 	id := r.Level.Campaign
+	m.kept.WithLabelValues(id).Inc()
 	m.pool.WithLabelValues(id, "funded").Set(float64(r.Level.Funded))
 	m.pool.WithLabelValues(id, "left").Set(float64(r.Level.Left))
 	m.pool.WithLabelValues(id, "issued").Set(float64(r.Level.Issued))
@@ -347,12 +348,17 @@ func (m *Metrics) Retried(group string, _ int32, _ error) { m.again.WithLabelVal
 
 // Buried implements event.ConsumerObserver.
 func (m *Metrics) Buried(group string, _ int32, _ error) {
-	m.oddities.WithLabelValues(group, "dead").Inc()
+	m.oddities.WithLabelValues(readerOf(group), "dead").Inc()
 }
 
 // Stopped implements event.ConsumerObserver.
 func (m *Metrics) Stopped(group string, partition int32, _ *event.GapError) {
 	m.stopped.WithLabelValues(group, number(partition)).Set(1)
+}
+
+// Left implements event.ConsumerObserver.
+func (m *Metrics) Left(group string, partition int32) {
+	m.stopped.WithLabelValues(group, number(partition)).Set(0)
 }
 
 func number(n int32) string { return strconv.Itoa(int(n)) }

@@ -114,11 +114,55 @@ func TestMetrics(t *testing.T) {
 		`shake_consumer_stopped{group="ledger",partition="2"} 1`,
 		`shake_ledger_total{what="coins"} 9`,
 		`shake_rounds_short_total{campaign="night"} 1`,
+		`shake_reader_oddities_total{kind="dead",reader="ledger"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("metrics lack %s", want)
 		}
 	}
+}
+
+// What alarms stand on is there before the first time, or its rate would miss that; and it is gone with its reason.
+func TestMetrics_forAlarms(t *testing.T) {
+	m := ops.NewMetrics()
+	s := ops.NewServer(m, nil)
+	has := func(want ...string) {
+		t.Helper()
+		_, text := get(s, "/metrics")
+		for _, line := range want {
+			if without, absent := strings.CutPrefix(line, "no "); absent == strings.Contains(text, "\n"+without) {
+				t.Errorf("want %q", line)
+			}
+		}
+	}
+	has(`shake_redis_refusals_total{reason="wrongtype"} 0`, `shake_redis_short_waits_total 0`, `shake_round_log_errors_total 0`,
+		`shake_catalog_answers_total{layer="stale"} 0`, `shake_notices_pushed_total{push="first"} 0`, `shake_notices_push_errors_total 0`)
+
+	m.Plays("night")
+	m.Works("night")
+	m.Checks("night", "counters")
+	m.Reads("shake.test.ledger")
+	m.Durable(0)
+	m.Ready("kafka", false)
+	m.Memory(map[string]int64{"a:1": 7, "b:1": 1}, map[string]int64{"a:1": 10, "b:1": 10})
+	has(`shake_rounds_short_total{campaign="night"} 0`, `shake_level_sums_total{campaign="night"} 0`,
+		`shake_keeper_errors_total{campaign="night"} 0`, `shake_keeper_looks_total{campaign="night"} 0`,
+		`shake_relay_errors_total{campaign="night"} 0`, `shake_board_differences_total{campaign="night"} 0`,
+		`shake_reconcile_failures_total{campaign="night",check="counters"} 0`,
+		`shake_consumer_retries_total{group="shake.test.ledger"} 0`, `shake_reader_oddities_total{kind="held",reader="ledger"} 0`,
+		`shake_durability_replicas 0`, `shake_not_ready{check="kafka"} 1`,
+		`shake_redis_memory_used_bytes{node="a:1"} 7`, `shake_redis_memory_max_bytes{node="a:1"} 10`)
+
+	m.Kept(inventory.Report{Level: inventory.Level{Campaign: "night"}, Slices: []inventory.Slice{{}}, Closed: 1})
+	m.Stopped("shake.test.ledger", 3, &event.GapError{})
+	has(`shake_pool_closed{campaign="night"} 1`, `shake_consumer_stopped{group="shake.test.ledger",partition="3"} 1`)
+	m.NotKept("night")
+	m.Left("shake.test.ledger", 3)
+	m.Ready("kafka", true)
+	m.Memory(map[string]int64{"b:1": 2}, map[string]int64{"b:1": 10})
+	has(`no shake_pool_closed{`, `no shake_outbox_entries{`, `no shake_pool_coins{`, `shake_keeper_looks_total{campaign="night"} 1`,
+		`shake_consumer_stopped{group="shake.test.ledger",partition="3"} 0`, `shake_not_ready{check="kafka"} 0`,
+		`no shake_redis_memory_used_bytes{node="a:1"}`, `shake_redis_memory_used_bytes{node="b:1"} 2`)
 }
 
 func TestVerify(t *testing.T) {

@@ -45,6 +45,7 @@ type App struct {
 	judge  *referee.Referee
 	ops    *listener
 	door   *ops.Server
+	checks []ops.Check // of readiness
 
 	sessions *access.Sessions // nil without the role api
 }
@@ -76,7 +77,8 @@ func (a *App) has(role string) bool { return slices.Contains(a.roles, role) }
 
 // listen takes the sockets, so that a port in use is told before anything starts.
 func (a *App) listen() (err error) {
-	a.door = ops.NewServer(a.metrics, a.checks())
+	a.checks = a.readiness()
+	a.door = ops.NewServer(a.metrics, a.checks)
 	if a.ops, err = listen(a.cfg.Listen.Ops, a.door, a.log, listenOptions{}); err != nil {
 		return err
 	}
@@ -229,11 +231,11 @@ func (a *App) Reload(cfg config.Config) error {
 	return nil
 }
 
-// checks are what must be right before requests come. Play goes on without Kafka, without the database and with one
+// readiness is what must be right before requests come. Play goes on without Kafka, without the database and with one
 // primary of several, so a process that serves players is ready then too, whatever else it does; the metrics tell of
 // the rest. Replicas must have been there once: without any no end would ever be safe, but one that is lost on the night
 // must not take all nodes away.
-func (a *App) checks() []ops.Check {
+func (a *App) readiness() []ops.Check {
 	replicas := func(ctx context.Context) error { return a.redis.WantReplicas(ctx, a.cfg.Durability.Needed()) }
 	if a.has(RoleAPI) {
 		return []ops.Check{{Name: "redis", Fn: a.redis.PingAny}, {Name: "campaigns", Fn: a.knowsCampaigns}, {Name: "replicas", Fn: once(replicas)}}
@@ -279,6 +281,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.worker != nil {
 		wg.Go(func() { a.stopped("worker", a.worker.run(behind)) })
 	}
+	wg.Go(func() { a.watchReady(behind) })
 	g.Go(a.ops.serve)
 	g.Go(func() error {
 		<-failed.Done()
@@ -362,6 +365,7 @@ func (a *App) warmAll(ctx context.Context) {
 
 // warm is Warm where a failure is no reason to stop: the first request does what is left.
 func (a *App) warm(ctx context.Context, id string) {
+	a.metrics.Plays(id)
 	if err := a.Warm(ctx, id); err != nil && ctx.Err() == nil {
 		a.log.Warn("campaign is not warm yet", "campaign", id, "err", err)
 	}

@@ -29,6 +29,7 @@ func (s *stack) readers() []*reader {
 
 func (s *stack) reader(name string, h event.Handler) *reader {
 	w := s.cfg.Worker
+	s.metrics.Reads(s.group(name))
 	return &reader{stack: s, name: name, consumer: event.NewConsumer(s.bus, s.bus, h, event.ConsumerOptions{
 		Subscription: event.Subscription{
 			Group: s.group(name), Topic: s.topics.Entries, MaxBatch: w.MaxBatch, MaxAge: time.Duration(w.MaxAge),

@@ -74,6 +74,9 @@ func (j *auditJob) look(ctx context.Context) {
 		for check, every := range map[string]time.Duration{
 			checkCounters: time.Duration(j.cfg.Reconcile.Counters), checkRounds: time.Duration(j.cfg.Reconcile.Rounds),
 		} {
+			if every > 0 {
+				j.metrics.Checks(c.ID, check)
+			}
 			if every > 0 && j.due(c, check, every) && ctx.Err() == nil {
 				j.check(ctx, c, check)
 			}

@@ -37,6 +37,7 @@ func newRunJob(w *worker, c *game.Campaign) *runJob {
 		log: w.log.With("campaign", c.ID, "run", c.Run),
 	}
 	j.campaign.Store(c)
+	w.metrics.Works(c.ID)
 	return j
 }
 
@@ -73,6 +74,7 @@ func (j *runJob) drainOutboxes() {
 
 // keepOn looks after the pool, many times a second, until the run is settled or ctx ends.
 func (j *runJob) keepOn(ctx context.Context) {
+	defer j.metrics.NotKept(j.life.Campaign)
 	tick := time.NewTicker(time.Duration(j.cfg.Worker.Look))
 	defer tick.Stop()
 	var slow time.Time
@@ -88,6 +90,8 @@ func (j *runJob) keepOn(ctx context.Context) {
 			if done, err = j.keep(ctx, now, !haste); done {
 				return
 			}
+		} else if err == nil {
+			j.metrics.NotKept(j.life.Campaign) // who keeps it tells
 		}
 		j.note(ctx, err, slow.Equal(now))
 		select {

@@ -198,6 +198,8 @@ func (s *stack) build() (err error) {
 	s.pools = redispool.New(s.batcher, s.keys)
 	s.levels = redispool.NewLevels(s.redis, s.keys)
 	s.view = inventory.NewView(s.pools, s.clock)
+	s.view.Summed = s.metrics.Summed
+	s.metrics.Durable(s.cfg.Durability.Needed())
 	s.rounds = redisgame.New(s.batcher, s.keys)
 	s.copies = redisgame.NewCopies(s.redis, s.keys, time.Duration(s.cfg.Cache.CopyTTL))
 	s.campaigns = sqlcatalog.New(s.sql)

@@ -40,6 +40,7 @@ func (w *worker) run(ctx context.Context) error {
 		w.wg.Go(func() { r.run(ctx) })
 	}
 	w.wg.Go(func() { w.watchLag(ctx, readers) })
+	w.wg.Go(func() { w.watchMemory(ctx) })
 	w.wg.Go(func() { w.pushAgain(ctx) })
 	if w.cfg.Worker.RetireAfter > 0 {
 		w.wg.Go(func() { w.retireOn(ctx) })

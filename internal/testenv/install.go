@@ -23,6 +23,7 @@ var (
 	maven       = program{[]string{"mvn"}, []string{"maven", "default-jdk-headless"}}
 	// Chromium comes with faces for the scripts that the page speaks, or text in them would be boxes of another width.
 	chromium = program{[]string{"chromium", "chromium-browser", "google-chrome"}, []string{"chromium", "fonts-noto-core", "fonts-wqy-zenhei"}}
+	promtool = program{[]string{"promtool"}, []string{"prometheus"}}
 	compiler = program{[]string{"gcc", "clang"}, []string{"gcc", "libc6-dev"}}
 )
 

@@ -8,7 +8,7 @@ func init() {
 	add(1, "primary-killed", plan{recovery: failover}, func(s *scene) {
 		s.play()
 		at := s.shardAt(0)
-		s.breaks("the primary of shard 0 is killed")
+		s.breaks("the primary of shard 0 is killed", "PoolsClosed", "ServerErrors")
 		at.primary.Kill()
 		s.primaryIs(s.ctx, s.slotOf(0), at.replica)
 		s.note("its replica has taken over")

@@ -12,8 +12,8 @@ func init() {
 		defer direct.Close()
 		// What is on its way in sockets would still arrive: the link ends here.
 		s.must(direct.Do(s.ctx, "client", "kill", "type", "replica").Err())
-		s.breaks("the replica of shard 0 stands still")
-		s.pause(2 * time.Second) // ends are pending
+		s.breaks("the replica of shard 0 stands still", "ShortWaits", "ReplicasMissing")
+		s.pause(8 * time.Second) // ends are pending; readiness is looked at every 5 s
 		at.primary.Kill()
 		s.note("the primary is killed")
 		at.replica.Resume()

@@ -15,7 +15,7 @@ func init() {
 		s.play()
 		victim := s.crowd.players[0]
 		shard := victim.shard
-		s.breaks("keys of one shard after the other are planted over")
+		s.breaks("keys of one shard after the other are planted over", "RedisRefuses", "KeeperFailing")
 		for _, key := range []string{s.keys.Pool(shard), s.keys.Out(shard), s.keys.Player(shard, victim.user), s.keys.Pool(event.Bank), s.keys.Out(event.Bank)} {
 			s.plant(key, 1500*time.Millisecond)
 		}

@@ -6,7 +6,7 @@ import "time"
 func init() {
 	add(7, "slow-redis", plan{}, func(s *scene) {
 		s.play()
-		s.breaks("Redis is slow")
+		s.breaks("Redis is slow", "AnswersSlow")
 		for _, l := range s.linksTo(s.redis) {
 			s.must(l.Slow(300*time.Millisecond, 200*time.Millisecond))
 		}

@@ -12,7 +12,7 @@ import (
 func init() {
 	add(16, "poison-messages", plan{recovery: prompt}, func(s *scene) {
 		s.play()
-		s.breaks("poison comes")
+		s.breaks("poison comes", "DeadLetters")
 		real := s.someEntry()
 		for shard := range s.plan.shards {
 			key := s.run.Source(shard).String()

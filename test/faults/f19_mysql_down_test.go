@@ -6,7 +6,7 @@ import "time"
 func init() {
 	add(19, "mysql-down-then-slow", plan{recovery: prompt}, func(s *scene) {
 		s.play()
-		s.breaks("the database is away")
+		s.breaks("the database is away", "ConsumerFailing", "ConsumerLag", "NotReady")
 		s.database.Cut()
 		s.pause(10 * time.Second)
 		s.must(s.database.Mend())

@@ -19,7 +19,7 @@ func init() {
 		s.must(replica.Exec("STOP SLAVE"))
 		s.rounds(300)
 		s.pause(2 * time.Second) // the ledger has them
-		s.breaks("the database is gone, its replica lacks the last rounds")
+		s.breaks("the database is gone, its replica lacks the last rounds", "ConsumerStopped")
 		s.mysql.Pause()
 		s.must(s.database.Lead(replica.Addr()))
 		s.t.Cleanup(func() { // for the next one

@@ -14,7 +14,7 @@ func init() {
 		s.play()
 		s.must(s.database.Slow(400*time.Millisecond, 100*time.Millisecond))
 		before := s.selects()
-		s.breaks("the cached configuration vanishes, and the database is slow")
+		s.breaks("the cached configuration vanishes, and the database is slow", "CatalogStale")
 		for range 20 {
 			s.forgetConfigs()
 			s.pause(250 * time.Millisecond)

@@ -6,7 +6,7 @@ import "time"
 func init() {
 	add(32, "round-log-disk-full", plan{recovery: prompt}, func(s *scene) {
 		s.play()
-		s.breaks("the disk of the round logs is full")
+		s.breaks("the disk of the round logs is full", "RoundLogFailing")
 		for _, n := range s.nodes {
 			s.must(n.limitFiles(1))
 		}

@@ -34,6 +34,7 @@ type scene struct {
 
 	startsAt time.Time // of the campaign
 	broke    time.Time
+	alarms   *alarms // nil: the fault raises none
 }
 
 // plan is how a fault's scene differs from the usual one.
@@ -84,6 +85,7 @@ type node struct {
 	sys   *rig.System
 	roles string
 	door  atomic.Pointer[string] // where players come in
+	ops   atomic.Pointer[string]
 }
 
 // again starts a node anew; whatever it was, it is gone.
@@ -95,6 +97,7 @@ func (n *node) again() {
 func (n *node) replace(p *rig.Process) {
 	n.Process = p
 	n.door.Store(&p.URL)
+	n.ops.Store(&p.OpsURL)
 }
 
 // limitFiles is a disk that is full, for a process.
@@ -209,8 +212,12 @@ func (s *scene) play() {
 	s.rounds(5 * s.plan.players)
 }
 
-// breaks does what the fault is; the time that players wait is counted from here.
-func (s *scene) breaks(what string) {
+// breaks does what the fault is, which is to raise these alarms; the time that players wait is counted from here.
+func (s *scene) breaks(what string, alarms ...string) {
+	s.t.Helper()
+	if len(alarms) > 0 {
+		s.raises(alarms)
+	}
 	s.broke = time.Now()
 	s.note("%s", what)
 }

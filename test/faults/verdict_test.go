@@ -38,6 +38,11 @@ func (s *scene) judge(r *row) {
 		s.t.Error("nobody played")
 	}
 	s.recovery(r)
+	if s.alarms != nil {
+		for _, name := range s.alarms.end() {
+			s.t.Errorf("alarm %s had no reason: %s has not moved enough", name, signs[name].metric)
+		}
+	}
 	s.arrive()
 	if s.plan.claims {
 		s.note("%d claims are granted", s.crowd.claim(s.ctx))
