@@ -280,6 +280,21 @@ func TestLimit_ofAnAddress(t *testing.T) {
 	d.want("200", call{method: "GET", path: "/v1/wallet", as: "ann"})
 }
 
+// Whoever has no session counts for his address, also with one that is made up; whoever has one does not.
+func TestLimit_ofStrangers(t *testing.T) {
+	d := newDoor(t, func(d *door) { d.opts.PublicLimit = access.Limit{Rate: 1, Burst: 3} })
+	wallet := call{method: "GET", path: "/v1/wallet", as: "ann"}
+	forged := call{method: "GET", path: "/v1/wallet", header: map[string]string{"Authorization": "Bearer made-up"}}
+	d.want("200", call{method: "GET", path: "/v1/time"})
+	d.want("200", call{method: "GET", path: "/v1/campaigns"})
+	d.want("401 unauthorized", forged)
+	d.want("429 rate_limited", forged)
+	d.want("429 rate_limited", call{method: "GET", path: "/v1/campaigns/demo"})
+	d.want("200", wallet)
+	d.clock.Advance(time.Second)
+	d.want("200", call{method: "GET", path: "/v1/campaigns/demo"})
+}
+
 func TestLimit_ofAnAddressBehindAProxy(t *testing.T) {
 	d := newDoor(t, func(d *door) {
 		d.opts.AddressLimit = access.Limit{Rate: 1, Burst: 2}

@@ -50,8 +50,37 @@ func (s *Server) marketOf(c *gin.Context, who Session) string {
 	return who.Market
 }
 
-// session checks whose session the request brings.
+// open lets in whoever keeps to the rate of his address.
+func (s *Server) open(serve gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if p := s.stranger(c, s.Clock.Now()); p != nil {
+			httpapi.Fail(c, p)
+			return
+		}
+		serve(c)
+	}
+}
+
+// stranger counts a call that brings no valid session for the address that it comes from.
+func (s *Server) stranger(c *gin.Context, now time.Time) *httpapi.Problem {
+	if s.public != nil && !s.public.allow(addressOf(c.Request, s.opts.TrustedProxies), now) {
+		return httpapi.Bad(httpapi.RateLimited, "too many calls from this address")
+	}
+	return nil
+}
+
+// session checks whose session the request brings. Who tries out sessions runs into the rate of his address.
 func (s *Server) session(c *gin.Context, now time.Time) (Session, *httpapi.Problem) {
+	who, p := s.check(c, now)
+	if p != nil {
+		if limited := s.stranger(c, now); limited != nil {
+			p = limited
+		}
+	}
+	return who, p
+}
+
+func (s *Server) check(c *gin.Context, now time.Time) (Session, *httpapi.Problem) {
 	scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" { // RFC 9110: the scheme's case does not matter
 		return Session{}, httpapi.Bad(httpapi.Unauthorized, "want Authorization: Bearer TOKEN")

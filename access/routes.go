@@ -19,9 +19,9 @@ func (s *Server) routes() http.Handler {
 	v1, play, read := r.Group("/v1"), s.opts.PlayTimeout, s.opts.ReadTimeout
 	v1.POST("/sessions", s.shed("sessions", starts, s.readLogin), s.postSession)
 	v1.POST("/sessions/renew", s.player("renew", starts, play, s.postRenewal))
-	v1.GET("/time", s.shed("time", reads, s.getTime))
-	v1.GET("/campaigns", s.shed("campaigns", reads, s.getCampaigns))
-	v1.GET("/campaigns/:id", s.shed("campaign", reads, s.getCampaign))
+	v1.GET("/time", s.shed("time", reads, s.open(s.getTime)))
+	v1.GET("/campaigns", s.shed("campaigns", reads, s.open(s.getCampaigns)))
+	v1.GET("/campaigns/:id", s.shed("campaign", reads, s.open(s.getCampaign)))
 
 	v1.GET("/campaigns/:id/me", s.player("me", starts, play, s.getMe))
 	v1.PUT("/campaigns/:id/rounds/:number", s.player("start", starts, play, s.putRound))

@@ -76,6 +76,7 @@ type Options struct {
 	MarketLimits map[string]Limit // of markets with a limit of their own; default: none
 	RouteLimits  map[string]Limit // of all calls of a route, by its name in RouteNames; default: none
 	AddressLimit Limit            // sessions asked for from one address; default: none
+	PublicLimit  Limit            // other calls from one address that bring no valid session; default: none
 	MaxInFlight  int              // requests under way at once at most; more are shed; default 20000
 	MinInFlight  int              // the number under way that is never too many; default 512
 	Target       time.Duration    // while requests take longer on average, fewer are let in; default 250 ms
@@ -142,6 +143,7 @@ type Server struct {
 	opts      Options
 	users     *limiter
 	addresses *limiter
+	public    *limiter
 	markets   markets
 	streams   *limiter // how many may be opened a second
 	load      *load
@@ -154,7 +156,7 @@ func New(d Deps, opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
 		Deps: d, opts: opts, streams: newLimiter(opts.RouteLimits["live"]),
-		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit),
+		users: newLimiter(opts.UserLimit), addresses: newLimiter(opts.AddressLimit), public: newLimiter(opts.PublicLimit),
 		logins: make(chan struct{}, opts.MaxLogins), markets: newMarkets(opts.MarketLimit, opts.MarketLimits), load: newLoad(opts.MinInFlight, opts.MaxInFlight, opts.Target, d.Observer.Limit),
 	}
 	s.handler = s.routes()

@@ -161,6 +161,7 @@ func (a *App) players() (http.Handler, error) {
 	}, access.Options{
 		UserLimit:    access.Limit{Rate: l.UserRate, Burst: l.UserBurst},
 		AddressLimit: access.Limit{Rate: l.AddressRate, Burst: l.AddressBurst},
+		PublicLimit:  access.Limit{Rate: l.PublicRate, Burst: l.PublicBurst},
 		RouteLimits:  caps,
 		MarketLimit:  access.Limit{Rate: l.MarketRate, Burst: l.MarketBurst},
 		MarketLimits: perSecond(l.Markets),

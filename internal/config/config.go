@@ -128,6 +128,8 @@ type Limits struct {
 	UserBurst    int     `yaml:"user_burst"`
 	AddressRate  float64 `yaml:"address_rate"`
 	AddressBurst int     `yaml:"address_burst"`
+	PublicRate   float64 `yaml:"public_rate"`
+	PublicBurst  int     `yaml:"public_burst"`
 	MarketRate   float64 `yaml:"market_rate"`
 	MarketBurst  int     `yaml:"market_burst"`
 
@@ -312,7 +314,7 @@ func CheckAddress(name, addr string) error {
 func (c *Config) rates() error {
 	const slowest, fastest = 0.001, 1e6 // a second; between these an interval is a whole number of ns, and more than 0
 	var errs []error
-	for name, rate := range map[string]float64{"limits.user_rate": c.Limits.UserRate, "limits.address_rate": c.Limits.AddressRate, "limits.market_rate": c.Limits.MarketRate} {
+	for name, rate := range map[string]float64{"limits.user_rate": c.Limits.UserRate, "limits.address_rate": c.Limits.AddressRate, "limits.public_rate": c.Limits.PublicRate, "limits.market_rate": c.Limits.MarketRate} {
 		if rate != 0 && !(rate >= slowest && rate <= fastest) {
 			errs = append(errs, fmt.Errorf("%s: want 0, or %v to %v a second", name, slowest, fastest))
 		}
@@ -324,7 +326,7 @@ func (c *Config) rates() error {
 			}
 		}
 	}
-	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas, "limits.max_wait": int(c.Limits.MaxWait), "worker.retire_after": int(c.Worker.RetireAfter)} {
+	for name, n := range map[string]int{"limits.user_burst": c.Limits.UserBurst, "limits.address_burst": c.Limits.AddressBurst, "limits.public_burst": c.Limits.PublicBurst, "limits.market_burst": c.Limits.MarketBurst, "durability.replicas": c.Durability.Replicas, "limits.max_wait": int(c.Limits.MaxWait), "worker.retire_after": int(c.Worker.RetireAfter)} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("%s: want 0 or more", name))
 		}
