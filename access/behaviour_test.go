@@ -457,3 +457,24 @@ func TestMarketLimit_isTheCampaigns(t *testing.T) {
 		t.Errorf("got %s of a campaign that is none, want not_found", a)
 	}
 }
+
+// Answers are data and no pages: a browser that is shown one runs nothing of it, guesses no other type and frames it nowhere.
+func TestAnswers_areGuarded(t *testing.T) {
+	s := newScene(t)
+	calls := s.routeCalls()
+	calls["nowhere"] = call{method: "GET", path: "/v1/nowhere", bad: true}
+	calls["another method"] = call{method: "DELETE", path: "/v1/wallet", bad: true}
+	calls["no session"] = call{method: "GET", path: "/v1/wallet", bad: true}
+	for name, c := range calls {
+		h := s.do(c).header
+		policy := h.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "sandbox"} {
+			if !strings.Contains(policy, want) {
+				t.Errorf("%s: policy %q lacks %s", name, policy, want)
+			}
+		}
+		if h.Get("X-Content-Type-Options") != "nosniff" || len(h["Content-Security-Policy"]) != 1 {
+			t.Errorf("%s: got %v", name, h)
+		}
+	}
+}

@@ -53,6 +53,18 @@ func TestServer(t *testing.T) {
 	}
 }
 
+func TestServer_isGuarded(t *testing.T) {
+	s := ops.NewServer(ops.NewMetrics(), nil)
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/", "/nowhere"} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		policy := w.Header().Get("Content-Security-Policy")
+		if w.Header().Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("%s: got %v", path, w.Header())
+		}
+	}
+}
+
 // A check that gets no answer is a reason of its own and none of the others'.
 func TestServer_checksDoNotWaitForEachOther(t *testing.T) {
 	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

@@ -19,7 +19,7 @@ const (
 func policy(boot []byte) string {
 	sum := sha256.Sum256(boot)
 	return "default-src 'none'; script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; worker-src 'self'; " +
-		"style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+		"style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
 }
 
 // framing is the policy's end: a page that nobody may frame can't be laid under another one.

@@ -80,7 +80,7 @@ func TestPage_isGuarded(t *testing.T) {
 	for _, url := range []string{"/", "/play/demo", "/assets/0/x", "/nowhere"} {
 		h := get(t, url).Header
 		csp := h.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "script-src 'self' 'sha256-", "worker-src 'self';", "style-src 'self';", "base-uri 'none'", "form-action 'none'", "frame-ancestors"} {
+		for _, want := range []string{"default-src 'none'", "script-src 'self' 'sha256-", "worker-src 'self';", "style-src 'self';", "object-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors"} {
 			if !strings.Contains(csp, want) {
 				t.Errorf("%s: policy %q lacks %s", url, csp, want)
 			}

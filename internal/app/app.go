@@ -90,7 +90,7 @@ func (a *App) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C, most: a.cfg.Limits.MaxConnections}
+	at, options := a.cfg.Listen, listenOptions{h2c: a.cfg.Listen.H2C, hsts: time.Duration(a.cfg.Listen.HSTS), most: a.cfg.Limits.MaxConnections}
 	if wait := time.Duration(a.cfg.Limits.MaxWait); wait > 0 {
 		options.turnstile = access.NewTurnstile(wait)
 		a.metrics.InLine(options.turnstile.Waiting)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,6 +42,7 @@ type listenOptions struct {
 	turnstile   *access.Turnstile // nil: none
 	most        int               // connections at once; others wait to be let in; 0: any number
 	write       time.Duration     // for an answer to be taken; 0: writeTimeout
+	hsts        time.Duration     // for which browsers are to come over TLS alone, where we speak it; 0: we don't say
 }
 
 func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*listener, error) {
@@ -62,6 +64,10 @@ func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*li
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(o.h2c)
+	strict := ""
+	if o.certificate != nil && o.hsts > 0 {
+		strict = fmt.Sprintf("max-age=%d; includeSubDomains", o.hsts/time.Second)
+	}
 	out.server = &http.Server{
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // of handshakes that strangers broke off
 		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: bodyTimeout},
@@ -69,6 +75,9 @@ func listen(addr string, h http.Handler, log *slog.Logger, o listenOptions) (*li
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if out.leaving.Load() {
 				w.Header().Set("Connection", "close")
+			}
+			if strict != "" {
+				w.Header().Set("Strict-Transport-Security", strict)
 			}
 			h.ServeHTTP(w, r)
 		}),

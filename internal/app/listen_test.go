@@ -148,6 +148,30 @@ func TestListen_protocols(t *testing.T) {
 	}
 }
 
+// Browsers are told to come over TLS alone where we speak it, and nothing where we can't know.
+func TestListen_strictTransport(t *testing.T) {
+	certificate, cert := kept(t)
+	for _, c := range []struct {
+		name string
+		o    listenOptions
+		want string
+	}{
+		{"TLS", listenOptions{certificate: certificate, hsts: 8760 * time.Hour}, "max-age=31536000; includeSubDomains"},
+		{"TLS, switched off", listenOptions{certificate: certificate}, ""},
+		{"behind a proxy", listenOptions{hsts: 8760 * time.Hour}, ""},
+	} {
+		l := serving(t, c.o)
+		resp, err := trusting(t, http1, cert).Get(l.scheme + "://" + l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Strict-Transport-Security"); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestListen_refusesOldTLS(t *testing.T) {
 	certificate, _ := kept(t)
 	l := serving(t, listenOptions{certificate: certificate})

@@ -55,11 +55,12 @@ type RoundLog struct {
 
 // Listen are the addresses of the doors; a port of 0 takes any free one.
 type Listen struct {
-	Access  string `yaml:"access"`
-	TLSCert string `yaml:"tls_cert"`
-	TLSKey  string `yaml:"tls_key"`
-	H2C     bool   `yaml:"h2c"`
-	Ops     string `yaml:"ops"`
+	Access  string   `yaml:"access"`
+	TLSCert string   `yaml:"tls_cert"`
+	TLSKey  string   `yaml:"tls_key"`
+	HSTS    Duration `yaml:"hsts"`
+	H2C     bool     `yaml:"h2c"`
+	Ops     string   `yaml:"ops"`
 }
 
 // Redis says where the rounds are kept.
@@ -177,7 +178,7 @@ func Default() Config {
 	const second = Duration(time.Second)
 	return Config{
 		Namespace:       "shake",
-		Listen:          Listen{Access: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
+		Listen:          Listen{Access: "127.0.0.1:8080", HSTS: 365 * 24 * 3600 * second, Ops: "127.0.0.1:9090"},
 		Redis:           Redis{Addrs: []string{"127.0.0.1:6379"}, DialTimeout: 500 * ms, ReadTimeout: second},
 		Kafka:           Kafka{Brokers: []string{"127.0.0.1:9092"}, Partitions: 12, Replication: 3, Retention: 7 * 24 * 3600 * second},
 		SQL:             SQL{Driver: "mysql", MaxConns: 16, Migrate: true},
@@ -272,6 +273,7 @@ func (c *Config) Validate() error {
 	need(c.Log.Format == "json" || c.Log.Format == "text", "log.format %q: want json or text", c.Log.Format)
 	need((c.Listen.TLSCert == "") == (c.Listen.TLSKey == ""), "listen.tls_cert, listen.tls_key: want both or none")
 	need(!c.Listen.H2C || c.Listen.TLSCert == "", "listen.h2c: want it without TLS alone; with TLS there is HTTP/2")
+	need(c.Listen.HSTS >= 0, "listen.hsts: want 0 or more")
 	need(c.LameDuck >= 0, "lame_duck: want 0 or more")
 	errs = append(errs, c.Sessions.validate("sessions"), c.Runs.validate("runs"), c.positive(), c.addresses(), c.rates(), c.Providers.validate(), c.CORS.validate(), c.Page.validate(), c.PushService.validate())
 	need(!c.SQL.TLS.On || c.SQL.Driver == "mysql", "sql.tls.on: want it with mysql alone")

@@ -186,6 +186,7 @@ func TestParse_refuses(t *testing.T) {
 		{"listen: {ops: '127.0.0.1:99999'}", "want a port"},
 		{"listen: {tls_cert: a.pem}", "listen.tls_cert, listen.tls_key: want both or none"},
 		{"listen: {tls_key: a.pem}", "listen.tls_cert, listen.tls_key: want both or none"},
+		{"listen: {hsts: -1s}", "listen.hsts: want 0 or more"},
 		{"listen: {tls_cert: a.pem, tls_key: b.pem, h2c: true}", "listen.h2c: want it without TLS alone"},
 		{"redis: {addrs: []}", "redis.addrs: want at least one"},
 		{"redis: {addrs: ['a:1', 'b:2']}", "redis.addrs: want exactly one without cluster"},

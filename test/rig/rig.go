@@ -147,6 +147,12 @@ func (p *Process) Logged() string {
 	return string(text[max(0, len(text)-4000):])
 }
 
+// WholeLog is all that the process has logged.
+func (p *Process) WholeLog() (string, error) {
+	text, err := os.ReadFile(p.log.Name())
+	return string(text), err
+}
+
 // Metrics is what the process's ops port tells.
 func (p *Process) Metrics() (string, error) {
 	resp, err := http.Get(p.OpsURL + "/metrics")
