@@ -466,7 +466,8 @@ func TestAnswers_areGuarded(t *testing.T) {
 	calls["another method"] = call{method: "DELETE", path: "/v1/wallet", bad: true}
 	calls["no session"] = call{method: "GET", path: "/v1/wallet", bad: true}
 	for name, c := range calls {
-		h := s.do(c).header
+		a := s.do(c)
+		h := a.header
 		policy := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "sandbox"} {
 			if !strings.Contains(policy, want) {
@@ -475,6 +476,9 @@ func TestAnswers_areGuarded(t *testing.T) {
 		}
 		if h.Get("X-Content-Type-Options") != "nosniff" || len(h["Content-Security-Policy"]) != 1 {
 			t.Errorf("%s: got %v", name, h)
+		}
+		if c.as != "" && a.status != http.StatusNoContent && h.Get("Cache-Control") != "no-store" || h.Get("Set-Cookie") != "" {
+			t.Errorf("%s: got %v, want what is one player's kept by nobody, and no cookie", name, h)
 		}
 	}
 }

@@ -136,6 +136,29 @@ func TestFiles_haveNothingInline(t *testing.T) {
 	}
 }
 
+// What players, boards and servers say is set as text: no module makes markup or code of it.
+func TestFiles_makeNoMarkup(t *testing.T) {
+	s, err := load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := 0
+	for name, f := range s.files {
+		if !strings.HasSuffix(name, ".js") {
+			continue
+		}
+		modules++
+		for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "createContextualFragment", "srcdoc", "eval(", "new Function", "__proto__"} {
+			if bytes.Contains(f.plain, []byte(bad)) {
+				t.Errorf("%s has %s", name, bad)
+			}
+		}
+	}
+	if modules < 20 {
+		t.Errorf("got %d modules, want all of them looked at", modules)
+	}
+}
+
 var imported = regexp.MustCompile(`(?:(?:from|import) |new URL\()'(\.[^']+)'|url\(([^)]+)\)`)
 
 // A browser finds out about a missing module when a nation looks at the page; this test before.

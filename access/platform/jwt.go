@@ -77,6 +77,10 @@ func (p *JWT) key(ctx context.Context, header map[string]any) (any, error) {
 	if _, ok := header["crit"]; ok { // RFC 7515: to be refused by all who don't know what is critical
 		return nil, refused("it needs an extension that is not known")
 	}
+	typ, _ := header["typ"].(string)
+	if typ = strings.TrimPrefix(strings.ToLower(typ), "application/"); strings.HasSuffix(typ, "+jwt") && typ != "at+jwt" {
+		return nil, refused("it is a token for something else than a login") // RFC 8725, 3.11: as one that logs somebody out
+	}
 	id, isText := header["kid"].(string)
 	if _, told := header["kid"]; told && (!isText || id == "" || len(id) > maxKeyID) {
 		return nil, refused("it names no key")
