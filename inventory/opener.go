@@ -76,7 +76,9 @@ func (o *Opener) OpenThese(ctx context.Context, run Run, since Since, shards []i
 	if err != nil {
 		return Opened{}, err
 	}
-	all = slices.DeleteFunc(all, func(s Slice) bool { return s.Open && !fence || !slices.Contains(shards, s.Shard) })
+	all = slices.DeleteFunc(all, func(s Slice) bool {
+		return s.Open && !fence || s.Held() || !slices.Contains(shards, s.Shard)
+	})
 	return o.open(ctx, run, since, all, opening{token: uuid.NewString(), force: fence})
 }
 

@@ -92,6 +92,9 @@ type Slice struct {
 	From       map[int]int64          // the number of the last transfer received from each peer
 }
 
+// Held tells whether somebody is at it who opens it, or moves it, and nobody else does meanwhile.
+func (s *Slice) Held() bool { return s.Exists && s.Host == "" && s.HeldUntil.After(s.At) }
+
 // Restoration is what entries of the log change in a pool, as values to set.
 type Restoration struct {
 	Position event.Position

@@ -17,6 +17,7 @@ import (
 type PoolCmd struct {
 	Show   ShowPoolsCmd   `cmd:"" help:"Show where each pool of a run lies, whether it is open, and what it counts."`
 	Reopen ReopenPoolsCmd `cmd:"" help:"Give closed pools to the servers that have them now, once, as workers do all the time. Twice does nothing."`
+	Move   MovePoolsCmd   `cmd:"" help:"Move pools to another server of a Redis Cluster while people play. Broken off, the same command goes on."`
 }
 
 // pools says which pools are meant.
@@ -133,4 +134,78 @@ func listed(names []string) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
+}
+
+// MovePoolsCmd is `shake pool move CAMPAIGN`.
+type MovePoolsCmd struct {
+	target
+	pools
+	To       string        `required:"" placeholder:"SERVER" help:"Primary that takes them: HOST:PORT as the cluster names it, or its node id."`
+	Pause    time.Duration `default:"2s" help:"Between two pools, so that players see one pause at a time."`
+	DryRun   bool          `help:"Check, and change nothing."`
+	Undo     bool          `help:"Take away what a move that was broken off left at the server. The pools stay where they are."`
+	JSON     bool          `help:"One JSON document."`
+	Campaign string        `arg:"" help:"Id of the campaign."`
+}
+
+// Run moves.
+func (c *MovePoolsCmd) Run(ctx context.Context, s *streams) error {
+	of, err := c.of(c.Campaign)
+	switch {
+	case err != nil:
+		return err
+	case of.Shards == nil:
+		return fmt.Errorf("%w: want --shard: which pools are to be moved", errUsage)
+	case c.DryRun && c.Undo:
+		return fmt.Errorf("%w: --dry-run or --undo", errUsage)
+	case c.Pause < 0:
+		return fmt.Errorf("%w: --pause %s: want 0s or more", errUsage, c.Pause)
+	}
+	done, err := c.app().Move(ctx, app.NewLog(s.err, config.Log{Level: "warn", Format: "text"}), app.Moving{
+		PoolsOf: of, To: c.To, Pause: c.Pause, DryRun: c.DryRun, Undo: c.Undo, Tell: tellMove(s.err),
+	})
+	if done == nil {
+		return err
+	}
+	if c.JSON {
+		if told := writeJSON(s.out, done); told != nil {
+			return told
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errTold, err)
+		}
+		return nil
+	}
+	for _, p := range done.Pools {
+		fmt.Fprintln(s.out, movedLine(p))
+	}
+	return err
+}
+
+func movedLine(p app.MovedPool) string {
+	head := fmt.Sprintf("%s: slot %d, %d keys, about %d bytes", p.Pool, p.Slot, p.Keys, p.Bytes)
+	switch p.Outcome {
+	case "moved":
+		return fmt.Sprintf("%s: moved from %s to %s; closed for %.0f ms, %.0f of them until it changed hands, %.0f to open it",
+			head, p.From, p.To, p.PauseMS, p.CopyMS, p.OpenMS)
+	case "there":
+		return fmt.Sprintf("%s: slot %d is at %s, and the pool open", p.Pool, p.Slot, p.To)
+	case "movable":
+		return fmt.Sprintf("%s: can be moved from %s to %s", head, p.From, p.To)
+	case "undone":
+		return fmt.Sprintf("%s: slot %d stays at %s; %s has no copies of it", p.Pool, p.Slot, p.From, p.To)
+	}
+	return fmt.Sprintf("%s: %s: %s", p.Pool, p.Outcome, p.Why)
+}
+
+// tellMove tells of every step, and of counts now and then.
+func tellMove(out io.Writer) func(string, int, int) {
+	count := progress(out)
+	return func(what string, done, all int) {
+		if all == 0 {
+			fmt.Fprintln(out, what)
+			return
+		}
+		count(fmt.Sprintf("%s (of %d)", what, all), int64(done))
+	}
 }

@@ -71,6 +71,9 @@ func TestPool_usage(t *testing.T) {
 		{[]string{"show", "demo", "--shard=x"}, exitUsage, "--shard"},
 		{[]string{"show", "demo", "--shard=4"}, exitUsage, "no such shard"},
 		{[]string{"reopen", "demo", "--run=-1"}, exitUsage, "--run"},
+		{[]string{"move", "demo", "--to=127.0.0.1:1"}, exitUsage, "--shard"},
+		{[]string{"move", "demo", "--to=127.0.0.1:1", "--shard=0", "--dry-run", "--undo"}, exitUsage, "--undo"},
+		{[]string{"move", "demo", "--to=127.0.0.1:1", "--shard=0"}, exitFinding, "not a cluster"},
 		{[]string{"reopen", "demo", "--run=7"}, exitFinding, "not found"},
 	} {
 		if got := runLine(append(append([]string{"pool"}, c.args...), target)...); got.code != c.code || !strings.Contains(got.errOut, c.says) {

@@ -124,7 +124,7 @@ func (s *stack) showPools(ctx context.Context, c *game.Campaign, shards []int) (
 		if !p.ReopenedAt.IsZero() {
 			one.ReopenedAt = &p.ReopenedAt
 		}
-		if p.Host == "" && p.HeldUntil.After(p.At) {
+		if p.Held() {
 			one.HeldUntil = &p.HeldUntil
 		}
 		shown.Pools = append(shown.Pools, one)
@@ -190,7 +190,7 @@ func whyClosed(p inventory.Slice, err error) string {
 	switch {
 	case p.Open:
 		return "it was opened by somebody else meanwhile"
-	case p.Host == "" && p.HeldUntil.After(p.At):
+	case p.Held():
 		return fmt.Sprintf("somebody else is at it (%s), until %s at most", p.Seal, p.HeldUntil.Format(time.RFC3339Nano))
 	case err != nil:
 		return err.Error()
