@@ -10,6 +10,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	testenv.Tags = "failpoints" // a mover is killed at its steps
 	code := m.Run()
 	testenv.RemoveShake()
 	os.Exit(code)
