@@ -15,5 +15,3 @@ func TestMain(m *testing.M) {
 	testenv.RemoveShake()
 	os.Exit(code)
 }
-
-// rig__System is a set of servers and what processes on them are told.
