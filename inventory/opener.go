@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,29 +66,31 @@ type Opened struct {
 // Open opens those of the run's pools that are not open on their server. A pool that can't be opened, because the
 // log lacks what it needs (ErrGone), keeps no other one closed.
 func (o *Opener) Open(ctx context.Context, run Run, since Since) (Opened, error) {
+	return o.OpenThese(ctx, run, since, run.Pools(), false)
+}
+
+// OpenThese is Open for some pools alone. With fence those that are open are closed first, and answer busy until they
+// are open again: what the log has and they lack is set then, and what they are sure of stays.
+func (o *Opener) OpenThese(ctx context.Context, run Run, since Since, shards []int, fence bool) (Opened, error) {
 	all, err := Audit(ctx, o.store, run)
 	if err != nil {
 		return Opened{}, err
 	}
-	shut := closed(all)
+	all = slices.DeleteFunc(all, func(s Slice) bool {
+		return s.Open && !fence || s.Held() || !slices.Contains(shards, s.Shard)
+	})
+	return o.open(ctx, run, since, all, opening{token: uuid.NewString(), force: fence})
+}
+
+func (o *Opener) open(ctx context.Context, run Run, since Since, shut []Slice, j opening) (Opened, error) {
 	if len(shut) == 0 {
 		return Opened{}, nil
 	}
-	j := &opening{Opener: o, run: run, since: since, token: uuid.NewString(), pools: map[event.Source]*reopened{}}
+	j.Opener, j.run, j.since, j.pools = o, run, since, map[event.Source]*reopened{}
 	if err := j.locate(ctx, shut); err != nil {
 		return Opened{}, err
 	}
 	return j.open(ctx)
-}
-
-func closed(all []Slice) []Slice {
-	var closed []Slice
-	for _, s := range all {
-		if !s.Open {
-			closed = append(closed, s)
-		}
-	}
-	return closed
 }
 
 // opening is one go at the pools of a run.
@@ -96,6 +99,7 @@ type opening struct {
 	run        Run
 	since      Since
 	token      string
+	force      bool // pools that are open are closed first
 	pools      map[event.Source]*reopened
 	partitions map[int32][]*reopened
 }
@@ -190,7 +194,7 @@ func (j *opening) sealAll(ctx context.Context) error {
 		if p.gone != nil {
 			continue
 		}
-		epoch, err := j.store.Seal(ctx, j.run, p.source.Shard, Seal{Token: j.token, Least: p.known + 1, Hold: j.Hold})
+		epoch, err := j.store.Seal(ctx, j.run, p.source.Shard, Seal{Token: j.token, Least: p.known + 1, Hold: j.Hold, Force: j.force})
 		if errors.Is(err, ErrLocked) || err == nil && epoch == 0 {
 			continue // somebody else is at it, or has opened it since
 		}

@@ -69,6 +69,7 @@ type Seal struct {
 	Least int64         // the claimed epoch at least
 	Hold  time.Duration // nobody else can seal for so long
 	Renew int64         // the epoch that Token has claimed, to prolong its hold; 0: claim one
+	Force bool          // close a pool that is open here, too
 }
 
 // Slice is all that one pool counts.
@@ -79,6 +80,9 @@ type Slice struct {
 	Mark       event.Mark // where in the log the pool's next reopening may begin; zero: where the run began
 	Exists     bool
 	Open       bool                   // its host is the server that answers
+	Host       string                 // run id of the server that it belongs to; "": it is sealed
+	Seal       string                 // the last token that sealed it
+	HeldUntil  time.Time              // while it is sealed: nobody else opens it before
 	At         time.Time              // of the look, by the clock of its server
 	ReopenedAt time.Time              // the beginning of its epoch
 	Pending    int64                  // entries in its outbox
@@ -87,6 +91,9 @@ type Slice struct {
 	To         map[int]event.Transfer // the last transfer sent to each peer
 	From       map[int]int64          // the number of the last transfer received from each peer
 }
+
+// Held tells whether somebody is at it who opens it, or moves it, and nobody else does meanwhile.
+func (s *Slice) Held() bool { return s.Exists && s.Host == "" && s.HeldUntil.After(s.At) }
 
 // Restoration is what entries of the log change in a pool, as values to set.
 type Restoration struct {

@@ -25,6 +25,7 @@ type CLI struct {
 	Serve    ServeCmd    `cmd:"" help:"Run roles against real servers."`
 	Migrate  MigrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
 	Campaign CampaignCmd `cmd:"" help:"Apply, list and show campaigns."`
+	Pool     PoolCmd     `cmd:"" help:"Show the pools of a run, reopen closed ones by hand, and move them to other servers."`
 	Verify   VerifyCmd   `cmd:"" help:"Derive the coins of a round again from what is stored."`
 	FairPlay FairPlayCmd `cmd:"" name:"fairplay" help:"List the rounds of a campaign that fair play has flagged, newest first."`
 

@@ -56,7 +56,7 @@ func run(args []string, out, errOut io.Writer) int {
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(&streams{out: out, err: errOut}); err != nil {
 		fmt.Fprintln(errOut, "shake:", err)
-		if slices.Contains(args, "--json") && !errors.Is(err, errFinding) { // a finding has its document already
+		if slices.Contains(args, "--json") && !errors.Is(err, errFinding) && !errors.Is(err, errTold) { // those have their document already
 			_ = writeJSON(out, map[string]string{"error": err.Error()}) // what can't be written is told above
 		}
 		return exitCode(err)
@@ -69,6 +69,9 @@ type streams struct{ out, err io.Writer }
 
 // errFinding ends a command that found something wrong.
 var errFinding = errors.New("finding")
+
+// errTold marks an error that stands in the document which was printed.
+var errTold = errors.New("not all was done")
 
 // exitCode tells what kind of error ended a command. What is none of these is a finding: what was asked for is not so.
 func exitCode(err error) int {

@@ -42,6 +42,7 @@ func (r ran) String() string { return fmt.Sprintf("code %d, out %q, err %q", r.c
 
 var commands = [][]string{
 	{}, {"dev"}, {"serve"}, {"migrate"}, {"campaign"}, {"campaign", "apply"}, {"campaign", "list"}, {"campaign", "show"}, {"verify"}, {"fairplay"}, {"reconcile"}, {"replay"},
+	{"pool"}, {"pool", "show"}, {"pool", "reopen"}, {"pool", "move"},
 	{"deadletters"}, {"deadletters", "list"}, {"deadletters", "inspect"}, {"deadletters", "edit"}, {"deadletters", "resend"},
 }
 

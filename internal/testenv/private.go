@@ -81,6 +81,18 @@ func StartRedisClusterBehind(t testing.TB, way func(node int) Way, extra ...stri
 	return startOwn(t, func() ([]*process, error) { return newRedisCluster(ownFailover, way, extra...) })
 }
 
+// Grow adds a primary that has no slots yet and a replica of it to a cluster of StartRedisCluster.
+func (c *Cluster) Grow(t testing.TB, extra ...string) (primary, replica *Server) {
+	t.Helper()
+	var nodes []*process
+	for _, n := range c.nodes {
+		nodes = append(nodes, n.p)
+	}
+	grown := startOwn(t, func() ([]*process, error) { return growRedis(ownFailover, nodes, extra...) })
+	c.nodes = append(c.nodes, grown.nodes...)
+	return grown.nodes[0], grown.nodes[1]
+}
+
 func startOwn(t testing.TB, start func() ([]*process, error)) *Cluster {
 	t.Helper()
 	needServers(t)

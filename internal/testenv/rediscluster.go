@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,12 +13,7 @@ const clusterNodes = 6 // three primaries with a replica each: the least that ca
 // newRedisCluster starts six nodes and joins them. failover is how long a node may be silent before
 // its replica takes over; way says how each node is reached, if not nil.
 func newRedisCluster(failover time.Duration, way func(node int) Way, extra ...string) ([]*process, error) {
-	conf := append([]string{
-		"cluster-enabled yes",
-		fmt.Sprintf("cluster-node-timeout %d", failover.Milliseconds()),
-		// A replica takes over however long it was cut off: a test's pauses are not a network's.
-		"cluster-replica-validity-factor 0",
-	}, extra...)
+	conf := clusterConf(failover, extra)
 	nodes, err := startAll(clusterNodes, func(i int) (*process, error) {
 		o := RedisOptions{Extra: conf}
 		if way != nil {
@@ -33,6 +29,76 @@ func newRedisCluster(failover time.Duration, way func(node int) Way, extra ...st
 		return nil, err
 	}
 	return nodes, nil
+}
+
+func clusterConf(failover time.Duration, extra []string) []string {
+	return append([]string{
+		"cluster-enabled yes",
+		fmt.Sprintf("cluster-node-timeout %d", failover.Milliseconds()),
+		// A replica takes over however long it was cut off: a test's pauses are not a network's.
+		"cluster-replica-validity-factor 0",
+	}, extra...)
+}
+
+// growRedis starts two more nodes and joins them to a cluster: a primary without a slot, and its replica.
+func growRedis(failover time.Duration, nodes []*process, extra ...string) (grown []*process, err error) {
+	cli, err := redisCLI.path()
+	if err != nil {
+		return nil, err
+	}
+	grown, err = startAll(2, func(int) (*process, error) { return newRedis(RedisOptions{Extra: clusterConf(failover, extra)}) })
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			discard(grown)
+		}
+	}()
+	say := func(p *process, words ...string) (string, error) {
+		out, err := exec.Command(cli, append([]string{"-p", p.addr[strings.LastIndexByte(p.addr, ':')+1:]}, words...)...).CombinedOutput()
+		if err != nil || strings.HasPrefix(string(out), "ERR") {
+			err = fmt.Errorf("%s: %v: %w\n%s", p.addr, words, err, out)
+		}
+		return strings.TrimSpace(string(out)), err
+	}
+	for _, p := range grown {
+		host, port, _ := strings.Cut(nodes[0].addr, ":")
+		if _, err = say(p, "cluster", "meet", host, port); err != nil {
+			return nil, err
+		}
+	}
+	id, err := say(grown[0], "cluster", "myid")
+	if err != nil {
+		return nil, err
+	}
+	all := append(slices.Clone(nodes), grown...)
+	for deadline := time.Now().Add(readyTimeout); ; time.Sleep(pollEvery) {
+		if err = grownUp(say, all, grown[1], id); err == nil || time.Now().After(deadline) {
+			return grown, err
+		}
+	}
+}
+
+// grownUp makes the replica one as soon as it knows its primary, and tells whether everybody knows everybody.
+func grownUp(say func(*process, ...string) (string, error), all []*process, replica *process, id string) error {
+	if _, err := say(replica, "cluster", "replicate", id); err != nil {
+		return err
+	}
+	for _, p := range all {
+		state, err := say(p, "cluster", "nodes")
+		if err != nil || strings.Count(state, " connected") < len(all) || !strings.Contains(state, "slave "+id) {
+			return fmt.Errorf("%s does not know all nodes: %w\n%s", p.addr, err, state)
+		}
+		if state, err = say(p, "cluster", "info"); err != nil || !strings.Contains(state, "cluster_state:ok") {
+			return fmt.Errorf("%s is not in the cluster: %w\n%s", p.addr, err, state)
+		}
+	}
+	role, err := say(replica, "info", "replication")
+	if err != nil || !strings.Contains(role, "master_link_status:up") {
+		return fmt.Errorf("%s has no copy yet: %w\n%s", replica.addr, err, role)
+	}
+	return nil
 }
 
 func joinRedis(nodes []*process) error {

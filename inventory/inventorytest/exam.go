@@ -47,6 +47,9 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"a mark beyond the end of the log is none":                     reopenShorter,
 		"a mark at which something else stands is none":                reopenShifted,
 		"what goes while it is read keeps a pool closed":               reopenForgetting,
+		"a forced seal closes an open pool, and no held one":           forcedSeal,
+		"by hand, some pools are reopened and the others left alone":   reopenSome,
+		"a pool that is not trusted is fenced and opened anew":         reopenFence,
 		"a higher fence keeps a pool closed until the next try":        reopenFenced,
 	} {
 		t.Run(name, func(t *testing.T) {

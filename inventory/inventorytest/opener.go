@@ -352,3 +352,60 @@ func reopenFenced(t *testing.T, e *exam) {
 		t.Errorf("the epoch is %d, want 100, above the fence", s.Epoch)
 	}
 }
+
+func forcedSeal(t *testing.T, e *exam) {
+	const short = 150 * time.Millisecond
+	e.open(0)
+	before := e.audit(0)
+	force := inventory.Seal{Token: "mover", Least: 1, Hold: short, Force: true}
+	epoch, err := e.Store.Seal(e.ctx, e.Run, 0, force)
+	e.must(err)
+	s := e.audit(0)
+	if s.Open || epoch <= before.Epoch || s.Host != "" || s.Seal != "mover" || !s.HeldUntil.After(s.At) || before.Host == "" {
+		t.Errorf("claimed %d, the pool is %+v and was %+v, want it closed and held", epoch, s, before)
+	}
+	again, err := e.Store.Seal(e.ctx, e.Run, 0, force)
+	if e.must(err); again != epoch {
+		t.Errorf("claimed %d the second time, want %d again", again, epoch)
+	}
+	e.want(e.Store.Dry(e.ctx, e.Run, 0, true, time.Time{}), inventory.ErrBusy)
+	_, err = e.Store.Seal(e.ctx, e.Run, 0, inventory.Seal{Token: "worker", Least: 1, Hold: short, Force: true})
+	e.want(err, inventory.ErrLocked)
+	time.Sleep(short * 3 / 2)
+	_, err = e.Store.Seal(e.ctx, e.Run, 0, inventory.Seal{Token: "worker", Least: 1, Hold: short})
+	e.must(err)
+	_, err = e.Store.Seal(e.ctx, e.Run, 0, inventory.Seal{Token: "mover", Hold: short, Renew: epoch})
+	e.want(err, inventory.ErrLost)
+}
+
+func reopenSome(t *testing.T, e *exam) {
+	h := newHistory(e)
+	h.lives(5)
+	for range 2 { // the second time there is nothing to do
+		_, err := h.opener().OpenThese(e.ctx, e.Run, nil, []int{0}, false)
+		e.must(err)
+	}
+	if open, shut := e.audit(0), e.audit(1); !open.Open || shut.Open || open.Left != h.last.Seq {
+		t.Errorf("shard 0 is %+v, shard 1 %+v; want the first open with all %d coins, and the other closed", open, shut, h.last.Seq)
+	}
+	h.begins(e.audit(0).Epoch)
+	before := e.audit(0)
+	done, err := h.opener().OpenThese(e.ctx, e.Run, nil, []int{0}, false)
+	if e.must(err); len(done.Pools) != 0 || e.audit(0).Epoch != before.Epoch {
+		t.Errorf("an open pool was opened again: %v", done.Pools)
+	}
+}
+
+func reopenFence(t *testing.T, e *exam) {
+	h := newHistory(e)
+	h.lives(5)
+	h.reopen(0, 3)
+	h.begins(e.audit(0).Epoch)
+	h.grows(2) // these the log has, and the pool, which is open, lacks
+	before := e.audit(0)
+	done, err := h.opener().OpenThese(e.ctx, e.Run, nil, []int{0}, true)
+	e.must(err)
+	if s := e.audit(0); len(done.Pools) != 1 || done.Applied != 2 || !s.Open || s.Epoch <= before.Epoch || s.Left != h.last.Seq {
+		t.Errorf("opened %v with %d entries, the pool is %+v; want it in a new epoch with 2 more", done.Pools, done.Applied, s)
+	}
+}

@@ -47,7 +47,13 @@ func setField(s *inventory.Slice, name, value string) error {
 		return setSent(s, text, value)
 	}
 	switch name {
-	case "host", "seal", "seal_until", "claim", "lock", "lock_until":
+	case "claim", "lock", "lock_until":
+		return nil
+	case "host":
+		s.Host = value
+		return nil
+	case "seal":
+		s.Seal = value
 		return nil
 	case "mark":
 		return setMark(s, value)
@@ -83,6 +89,8 @@ func setField(s *inventory.Slice, name, value string) error {
 		s.Dry = n == 1
 	case "need":
 		s.Need = n
+	case "seal_until":
+		s.HeldUntil = time.UnixMilli(n).UTC()
 	case "reopened_at":
 		s.ReopenedAt = time.UnixMilli(n).UTC()
 	default:

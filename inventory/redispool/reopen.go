@@ -12,7 +12,11 @@ import (
 
 // Seal implements inventory.Reopening.
 func (s *Store) Seal(ctx context.Context, run inventory.Run, shard int, c inventory.Seal) (int64, error) {
-	return result(s.call(ctx, seal, run, shard, nil, c.Token, c.Least, c.Hold.Milliseconds(), c.Renew))
+	force := 0
+	if c.Force {
+		force = 1
+	}
+	return result(s.call(ctx, seal, run, shard, nil, c.Token, c.Least, c.Hold.Milliseconds(), c.Renew, force))
 }
 
 // Open implements inventory.Reopening.

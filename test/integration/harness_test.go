@@ -10,9 +10,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	testenv.Tags = "failpoints" // a mover is killed at its steps
 	code := m.Run()
 	testenv.RemoveShake()
 	os.Exit(code)
 }
-
-// rig__System is a set of servers and what processes on them are told.

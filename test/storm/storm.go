@@ -5,8 +5,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -39,7 +41,7 @@ func Run(ctx context.Context, addr string, requests [][]byte, rate float64) ([]A
 	for _, conn := range conns {
 		next := make(chan int, 1)
 		idle <- next
-		go s.phone(conn, next, idle)
+		go s.phone(ctx, conn, next, idle)
 	}
 	s.send(ctx, idle)
 	for range conns { // all have had their answers, or given up
@@ -103,22 +105,38 @@ func (s *storm) send(ctx context.Context, idle chan chan int) {
 	}
 }
 
-// phone is one connection: it sends what is due and waits for the answer.
-func (s *storm) phone(conn net.Conn, next chan int, idle chan chan int) {
+// phone is one connection: it sends what is due and waits for the answer. A door closes what has been silent for some
+// seconds, and there are many to dial: a connection that is found closed when it is first used is dialled once more, as
+// every browser does.
+func (s *storm) phone(ctx context.Context, conn net.Conn, next chan int, idle chan chan int) {
 	defer func() { _ = conn.Close() }()
-	in := bufio.NewReaderSize(conn, 2048)
+	in, used := bufio.NewReaderSize(conn, 2048), false
 	for i := range next {
-		_ = conn.SetDeadline(time.Now().Add(Hold))
 		a := &s.answers[i]
-		_, err := conn.Write(s.requests[i])
-		if err == nil {
-			a.Status, _, err = ReadAnswer(in)
+		status, err := s.ask(conn, in, i)
+		if err != nil && !used && !errors.Is(err, os.ErrDeadlineExceeded) {
+			if fresh, dialErr := dial(ctx, conn.RemoteAddr().String(), 1); dialErr == nil {
+				_ = conn.Close()
+				conn = fresh[0]
+				in.Reset(conn)
+				status, err = s.ask(conn, in, i)
+			}
 		}
-		if a.Took = time.Since(s.due(i)); err != nil {
+		used = true
+		if a.Status, a.Took = status, time.Since(s.due(i)); err != nil {
 			a.Status = 0 // the door hung up: whatever this phone is sent from now on is lost
 		}
 		idle <- next
 	}
+}
+
+// ask sends request i and reads its answer.
+func (s *storm) ask(conn net.Conn, in *bufio.Reader, i int) (status int, err error) {
+	_ = conn.SetDeadline(time.Now().Add(Hold))
+	if _, err = conn.Write(s.requests[i]); err == nil {
+		status, _, err = ReadAnswer(in)
+	}
+	return status, err
 }
 
 var lengthHeader = []byte("Content-Length: ")
