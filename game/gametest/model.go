@@ -126,7 +126,8 @@ func (m *Model) Audit(_ context.Context, run inventory.Run, shard int) (inventor
 	defer m.mu.Unlock()
 	p := m.at(run, shard)
 	s := p.Slice
-	s.Open = p.Exists && p.host == m.host
+	s.Open, s.Host, s.At = p.Exists && p.host == m.host, p.host, m.now()
+	s.Seal, s.HeldUntil = p.seal, p.sealUntil
 	s.To, s.From = maps.Clone(p.To), maps.Clone(p.From)
 	return s, nil
 }
@@ -255,7 +256,7 @@ func (m *Model) Seal(_ context.Context, run inventory.Run, shard int, s inventor
 	case s.Renew > 0:
 		p.sealUntil = m.now().Add(s.Hold)
 		return p.claim, nil
-	case p.Exists && p.host == m.host:
+	case p.Exists && p.host == m.host && !s.Force:
 		return 0, nil
 	case p.host == "" && p.seal != s.Token && m.now().Before(p.sealUntil):
 		return 0, inventory.ErrLocked
