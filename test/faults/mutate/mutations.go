@@ -75,7 +75,7 @@ func (db *DB) EachPrimary(`},
 			{"inventory/redispool/credit.lua", `if number == last and last > 0 then`, `if false then`},
 			{"inventory/redispool/credit.lua", `if number ~= last + 1 then return {'ok', stamp, 'stale ' .. last} end`, ``},
 		},
-		test: []string{"./inventory/redispool"},
+		test: []string{"./game/redisgame", "-run", "Pools|Store"},
 	},
 	{
 		name:  "coins-lowered-too-soon",
