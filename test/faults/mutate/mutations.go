@@ -55,7 +55,7 @@ func (db *DB) EachPrimary(`},
 		name: "trim-before-acknowledge",
 		edits: []edit{{"event/relay.go", `	failpoint.Hit("relay.read")
 `, `	if err := r.outbox.Trim(ctx, run, shard, entries[len(entries)-1].Position, Mark{}); err != nil {
-		return 0, err
+		return nil, err
 	}
 	failpoint.Hit("relay.read")
 `}},
