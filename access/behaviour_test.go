@@ -203,6 +203,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// The panic is the thing under test: a bug of ours costs its own request and no other.
 func TestPanic_isAnsweredAndLogged(t *testing.T) {
 	d := starting(t, func(context.Context) error { panic("out of coins") }, func(d *door) { d.opts.MaxInFlight = 2 })
 	for range 5 { // more often than may be in flight: each gives its place back

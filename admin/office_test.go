@@ -156,7 +156,7 @@ func (s *campaigns) Save(_ context.Context, c *game.Campaign, before int64, orde
 func of(run inventory.Run) string { return fmt.Sprintf("%s.%d", run.Campaign, run.Number) }
 
 func (s *campaigns) plan(run inventory.Run, o inventory.Order) {
-	if s.ids[o.ID] {
+	if s.ids[o.ID] { // the database's key would object; the office must never come here
 		panic("order " + o.ID + " is there already")
 	}
 	s.ids[o.ID] = true

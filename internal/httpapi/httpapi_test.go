@@ -117,6 +117,7 @@ func TestRetryAfter_spreads(t *testing.T) {
 	}
 }
 
+// The panic is the thing under test.
 func TestPanic_isAnswered(t *testing.T) {
 	w, log := serve(func(*gin.Context) { panic("out of order") }, httptest.NewRequest("GET", "/x", nil))
 	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) || !strings.Contains(log, "out of order") {

@@ -34,7 +34,7 @@ const (
 	envSeeds  = "SHAKE_SEEDS"  // how many seeds, from 1 on
 )
 
-// TestFaults is `make faults`.
+// TestFaults is `make faults`. `make test` leaves it out: it takes the machine for itself for a quarter of an hour.
 func TestFaults(t *testing.T) {
 	wanted := os.Getenv(envFaults)
 	if wanted == "" {

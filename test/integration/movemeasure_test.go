@@ -17,7 +17,8 @@ import (
 )
 
 // TestMeasureMove prints how long a shard is closed while it moves, by how many players it has, and for how long its old and
-// its new server answer nobody meanwhile. docs/grow.md has what it printed.
+// its new server answer nobody meanwhile. docs/grow.md has what it printed. It measures and judges nothing, so no other
+// run waits for it; TestMove judges.
 func TestMeasureMove(t *testing.T) {
 	if os.Getenv("SHAKE_MEASURE_MOVE") == "" {
 		t.Skip("it takes minutes: SHAKE_MEASURE_MOVE=1 asks for it")
